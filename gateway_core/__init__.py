@@ -1,0 +1,1 @@
+"""The gateway: everything between an MCP client and an upstream MCP server. Stateless between calls."""

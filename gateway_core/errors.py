@@ -1,0 +1,203 @@
+"""Every way the gateway says no, on one page. `message` is public; facts that are not stay in the log.
+
+GatewayError
+├── BadRequest                400  what was sent cannot be read
+│   └── TwoCredentials        400  more than one credential in one request
+├── Unauthenticated           401  who are you
+├── OriginRefused             403  a web page of another origin
+├── NotFound                  404  unknown, or outside the caller's reach: the same words for both
+├── MethodNotAllowed          405
+├── NotAcceptable             406  the client cannot read what would be answered
+├── TooLarge                  413
+├── Misdirected               421  the Host is not one of ours (DNS rebinding)
+├── Refused                   200  policy; says who can change it
+├── UpstreamError             200  the server behind the gateway did not give a usable answer
+│   ├── UpstreamUnreachable        never connected, or the address is not allowed
+│   ├── UpstreamTimedOut
+│   ├── UpstreamRefused            its own 401, 403, 429 or 5xx
+│   ├── UpstreamClosed             the answer stopped early
+│   ├── UpstreamTooLarge
+│   └── UpstreamGarbage            an answer that is no MCP
+├── Invalid                   422  an administrative request that cannot be carried out as written
+├── Conflict                  409  someone else changed the same thing first
+├── StoreFull                 507  nothing was written
+└── StoreUnavailable          503  closed, never open: no credential can be checked
+"""
+
+from typing import Any, ClassVar
+
+
+class GatewayError(Exception):
+    """A refusal with words for the person at the client.
+
+    Args:
+        message: Public text: what happened and what to do. Never a secret, an address or a stack trace.
+        reason: Fixed word for the record of the call; defaults to the class's own.
+    """
+
+    status: ClassVar[int] = 500
+    reason: str = "internal_error"
+
+    def __init__(self, message: str, *, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if reason is not None:
+            self.reason = reason
+
+
+class BadRequest(GatewayError):
+    """What was sent cannot be read. `code` is the JSON-RPC error code, `data` its data."""
+
+    status = 400
+    reason = "bad_request"
+
+    def __init__(self, message: str, *, code: int = -32600, data: Any = None, reason: str | None = None) -> None:
+        super().__init__(message, reason=reason)
+        self.code = code
+        self.data = data
+
+
+class TwoCredentials(BadRequest):
+    """More than one credential in one request: nobody can say whose call it is."""
+
+    reason = "two_credentials"
+
+
+class Unauthenticated(GatewayError):
+    """No credential, or one that is unknown, expired or revoked."""
+
+    status = 401
+    reason = "unauthenticated"
+
+
+class OriginRefused(GatewayError):
+    """A web page of an origin that is not allowed (2025-11-25 and 2026-07-28 transports, Security)."""
+
+    status = 403
+    reason = "origin_refused"
+
+
+class NotFound(GatewayError):
+    """Unknown, or outside the caller's reach; the two are told apart by nobody."""
+
+    status = 404
+    reason = "not_found"
+
+
+class MethodNotAllowed(GatewayError):
+    """An HTTP method that this path does not offer. `allow` is the value of the Allow header."""
+
+    status = 405
+    reason = "method_not_allowed"
+
+    def __init__(self, message: str, *, allow: str = "POST") -> None:
+        super().__init__(message)
+        self.allow = allow
+
+
+class NotAcceptable(GatewayError):
+    """The client's Accept header rules out what an MCP endpoint answers with."""
+
+    status = 406
+    reason = "not_acceptable"
+
+
+class TooLarge(GatewayError):
+    """The body is over the bound; the message names it."""
+
+    status = 413
+    reason = "body_too_large"
+
+
+class Misdirected(GatewayError):
+    """The Host header names somebody else: DNS rebinding, or a wrong PUBLIC_URL."""
+
+    status = 421
+    reason = "host_refused"
+
+
+class Refused(GatewayError):
+    """Policy: the caller is known and the thing exists, and the answer is no all the same."""
+
+    status = 200
+    reason = "refused"
+
+
+class UpstreamError(GatewayError):
+    """The server behind the gateway did not give a usable answer."""
+
+    status = 200
+    reason = "upstream_failed"
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No connection was made, so nothing was sent."""
+
+    reason = "upstream_unreachable"
+
+
+class UpstreamTimedOut(UpstreamError):
+    """The time for this call ran out. What the upstream did with it is unknown."""
+
+    reason = "upstream_timed_out"
+
+
+class UpstreamRefused(UpstreamError):
+    """The upstream answered 401, 403, 429 or 5xx."""
+
+    reason = "upstream_refused"
+
+
+class UpstreamClosed(UpstreamError):
+    """The connection ended before the answer was complete."""
+
+    reason = "upstream_closed"
+
+
+class UpstreamTooLarge(UpstreamError):
+    """The answer is over the bound; the message names it."""
+
+    reason = "upstream_too_large"
+
+
+class UpstreamGarbage(UpstreamError):
+    """The answer is no MCP: wrong content type, broken JSON, a foreign id, a redirect."""
+
+    reason = "upstream_garbage"
+
+
+class Invalid(GatewayError):
+    """An administrative request that cannot be carried out as written; nothing was changed.
+
+    Args:
+        message: What is wrong, in one sentence.
+        problems: One `(path, message)` per field, e.g. `(("servers", 0, "slug"), "…")`.
+    """
+
+    status = 422
+    reason = "invalid"
+
+    def __init__(self, message: str, *, problems: tuple[tuple[tuple[str | int, ...], str], ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
+
+
+class Conflict(GatewayError):
+    """A condition on a write did not hold: someone else changed the same thing first."""
+
+    status = 409
+    reason = "conflict"
+
+
+class StoreFull(GatewayError):
+    """The disk or table is full; nothing was written."""
+
+    status = 507
+    reason = "store_full"
+
+
+class StoreUnavailable(GatewayError):
+    """The store did not answer, so nobody can be let in."""
+
+    status = 503
+    reason = "store_unavailable"

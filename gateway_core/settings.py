@@ -1,0 +1,87 @@
+"""Settings, and the only reader of the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway_core.errors import Invalid
+
+DEFAULT_PORT: Final = 8787
+MAX_BODY_BYTES: Final = 4 * 1024 * 1024
+"""The most that BODY_LIMIT may allow: API Gateway carries 10 MB, a Lambda event 6 MB after base64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an operator decides. Every field has one environment variable of the same name in capitals."""
+
+    public_url: str
+    """Origin under which clients reach the gateway, without a trailing slash. Never taken from a request."""
+    port: int = DEFAULT_PORT
+    gatehouse_data: Path = Path(".gatehouse")
+    """Folder of the local run: database, key file, administrator's key."""
+    egress_allow: tuple[str, ...] = ()
+    """Private networks (CIDR) that upstreams may live in, besides public addresses."""
+    egress_ports: tuple[int, ...] = (443, 8443)
+    allowed_origins: tuple[str, ...] = ()
+    """Origins of web pages that may call the gateway, besides its own; "*" for any."""
+    body_limit: int = 1024 * 1024
+    """Largest request body in bytes."""
+    listen_s: int = 300
+    """Longest life in seconds of a GET stream or a subscription; the client opens it again. 0 offers none."""
+    log_level: str = "INFO"
+    registry_table: str = ""
+    grants_table: str = ""
+    secrets_prefix: str = "gatehouse/"
+    """Names in Secrets Manager start with this."""
+    kms_key_id: str = ""
+    """Key that encrypts what is put into Secrets Manager."""
+    aws_region: str = ""
+    aws_endpoint_url: str = ""
+    """Where AWS services answer instead of their public addresses: tests, VPC endpoints."""
+
+    @property
+    def local(self) -> bool:
+        """True on one machine: embedded storage, loopback upstreams allowed over plain http."""
+        return not self.registry_table
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings from environment variables.
+
+    Raises:
+        Invalid: A value cannot be used; the message names the variable and what it takes.
+    """
+    env = os.environ if environment is None else environment
+    port = _integer(env, "PORT", DEFAULT_PORT, low=1, high=65535)
+    return Settings(
+        public_url=(env.get("PUBLIC_URL") or f"http://127.0.0.1:{port}").rstrip("/"),
+        port=port,
+        gatehouse_data=Path(env.get("GATEHOUSE_DATA") or ".gatehouse"),
+        egress_allow=_words(env, "EGRESS_ALLOW"),
+        egress_ports=tuple(_integer({"EGRESS_PORTS": word}, "EGRESS_PORTS", 0, low=1, high=65535)
+                           for word in _words(env, "EGRESS_PORTS")) or (443, 8443),
+        allowed_origins=_words(env, "ALLOWED_ORIGINS"),
+        body_limit=_integer(env, "BODY_LIMIT", 1024 * 1024, low=1024, high=MAX_BODY_BYTES),
+        listen_s=_integer(env, "LISTEN_S", 300, low=0, high=840),
+        log_level=env.get("LOG_LEVEL") or "INFO",
+        registry_table=env.get("REGISTRY_TABLE", ""),
+        grants_table=env.get("GRANTS_TABLE", ""),
+        secrets_prefix=env.get("SECRETS_PREFIX") or "gatehouse/",
+        kms_key_id=env.get("KMS_KEY_ID", ""),
+        aws_region=env.get("AWS_REGION", ""),
+        aws_endpoint_url=env.get("AWS_ENDPOINT_URL", ""),
+    )  # fmt: skip
+
+
+def _words(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(env.get(name, "").replace(",", " ").split())
+
+
+def _integer(env: Mapping[str, str], name: str, default: int, *, low: int, high: int) -> int:
+    text = env.get(name) or str(default)
+    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+        raise Invalid(f"{name}={text!r}: give a whole number from {low} to {high}.")
+    return int(text)

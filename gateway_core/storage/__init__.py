@@ -1,0 +1,1 @@
+"""`ports.Table` on SQLite (one machine) and on DynamoDB (AWS)."""
