@@ -24,7 +24,7 @@ GatewayError
 └── StoreUnavailable          503  closed, never open: no credential can be checked
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class GatewayError(Exception):
@@ -55,6 +55,14 @@ class BadRequest(GatewayError):
         super().__init__(message, reason=reason)
         self.code = code
         self.data = data
+        self.http_status = self.status
+        self.call_id: str | int | None = None
+
+    def of(self, call_id: str | int | None, *, http_status: int = 400) -> Self:
+        """The same, as the answer to the request `call_id`, with the status that its revision demands."""
+        self.call_id = call_id
+        self.http_status = http_status
+        return self
 
 
 class TwoCredentials(BadRequest):

@@ -85,3 +85,8 @@ def _integer(env: Mapping[str, str], name: str, default: int, *, low: int, high:
     if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
         raise Invalid(f"{name}={text!r}: give a whole number from {low} to {high}.")
     return int(text)
+
+
+def platform_environment() -> Mapping[str, str]:
+    """What the Lambda platform says: credentials and the addresses of its own endpoints. Live: both may change."""
+    return os.environ

@@ -1,0 +1,1 @@
+"""The only writers of the registry. API, command line and configuration file all end here."""

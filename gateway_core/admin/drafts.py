@@ -1,0 +1,128 @@
+"""What people write, before it is trusted: the configuration file and the bodies of the admin API."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from gateway_core.protocol import header_values
+from gateway_core.registry.servers import DEFAULT_TIMEOUT_S
+from gateway_core.registry.slugs import secret_name_problem, slug_problem
+from gateway_core.upstream.auth import protected
+
+
+def _slug(text: str) -> str:
+    problem = slug_problem(text)
+    if problem is not None:
+        raise ValueError(problem)
+    return text
+
+
+def _secret_name(text: str) -> str:
+    problem = secret_name_problem(text)
+    if problem is not None:
+        raise ValueError(problem)
+    return text
+
+
+def _header_names(headers: dict[str, Any]) -> dict[str, Any]:
+    seen: set[str] = set()
+    for name in headers:
+        if not header_values.TOKEN.fullmatch(name):
+            raise ValueError(f"{name[:80]!r} is no header name")
+        if protected(name):
+            raise ValueError(f"{name} is set by the gateway itself")
+        if name.lower() in seen:
+            raise ValueError(f"{name} appears twice (header names do not differ by case)")
+        seen.add(name.lower())
+    return headers
+
+
+def _header_value(text: str) -> str:
+    if not header_values.sendable(text):
+        raise ValueError("a header value is visible ASCII without spaces at its ends")
+    return text
+
+
+Slug = Annotated[str, AfterValidator(_slug)]
+SecretName = Annotated[str, AfterValidator(_secret_name)]
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Subject = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x20\x7f]+$")]
+
+
+class Draft(BaseModel):
+    """Base of everything that comes from outside: frozen, and an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SecretReference(Draft):
+    """`{secret: name}`: the value is set apart, with `gatehouse secrets set name`."""
+
+    secret: SecretName
+
+
+class NoAuthDraft(Draft):
+    """`{type: none}`."""
+
+    type: Literal["none"]
+
+
+class HeadersAuthDraft(Draft):
+    """`{type: headers, headers: {Authorization: {secret: name}}}`."""
+
+    type: Literal["headers"]
+    headers: Annotated[
+        dict[str, Annotated[str, Field(max_length=4096), AfterValidator(_header_value)] | SecretReference],
+        Field(min_length=1, max_length=20),
+        AfterValidator(_header_names),
+    ]
+
+
+class WorkspaceDraft(Draft):
+    """A workspace as someone asks for it."""
+
+    slug: Slug
+    name: Name | None = None
+
+
+class ServerDraft(Draft):
+    """A server as someone asks for it; becomes a frozen `registry.servers.Server`."""
+
+    slug: Slug
+    name: Name | None = None
+    url: Annotated[str, Field(min_length=1, max_length=2048)]
+    transport: Literal["auto", "http"] = "auto"
+    auth: Annotated[NoAuthDraft | HeadersAuthDraft, Field(discriminator="type")] = NoAuthDraft(type="none")
+    workspaces: Literal["all"] | list[str] = Field(default_factory=list)
+    timeout_s: float = Field(default=DEFAULT_TIMEOUT_S, gt=0, le=840, description="seconds; one call, all of it")
+
+
+class ConfigDraft(Draft):
+    """The configuration file."""
+
+    organisation: Name | None = None
+    workspaces: list[WorkspaceDraft] = Field(default_factory=list, max_length=10_000)
+    servers: list[ServerDraft] = Field(default_factory=list, max_length=10_000)
+
+
+class ApplyDraft(Draft):
+    """A configuration to carry out."""
+
+    config: ConfigDraft
+    prune: bool = False
+
+
+class KeyDraft(Draft):
+    """An API key as someone asks for it."""
+
+    workspace: str
+    kind: Literal["user", "service"]
+    subject: Subject
+    servers: list[str] | None = Field(default=None, min_length=1, max_length=100)
+    expires_in_s: int | None = Field(default=None, gt=0, le=10 * 366 * 86_400)
+
+
+class SecretDraft(Draft):
+    """The value of a secret."""
+
+    value: Annotated[str, Field(min_length=1, max_length=8192), AfterValidator(_header_value)]

@@ -1,0 +1,149 @@
+"""From a configuration and the registry as it stands to the changes that are needed. Pure."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from gateway_core.admin.drafts import ConfigDraft, HeadersAuthDraft, SecretReference, ServerDraft
+from gateway_core.admin.state import State, Stored
+from gateway_core.errors import Invalid
+from gateway_core.registry.servers import HeaderValue, NoAuth, Server, StaticHeaders, UpstreamAuth, to_data
+from gateway_core.registry.slugs import new_id
+from gateway_core.registry.workspaces import Workspace
+
+Problem = tuple[tuple[str | int, ...], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One object that will be different. `before` or `after` is None where there is none."""
+
+    action: Literal["create", "update", "delete"]
+    kind: Literal["organisation", "workspace", "server"]
+    slug: str
+    fields: tuple[str, ...] = ()
+    before: "Stored[Workspace] | Stored[Server] | None" = None
+    after: "Workspace | Server | str | None" = None
+
+
+def plan(draft: ConfigDraft, state: State, *, prune: bool, check_url: Callable[[str], object]) -> list[Change]:
+    """What has to change so that the registry says what `draft` says. What it does not name stays, unless `prune`.
+
+    Args:
+        draft: The configuration, its fields already valid by themselves.
+        state: The registry.
+        prune: Also delete workspaces and servers that `draft` does not name.
+        check_url: Raises `Invalid` for a URL that the gateway could never call.
+
+    Raises:
+        Invalid: With one problem per field; then nothing may be changed.
+    """
+    problems = [*_slug_problems(draft, state, prune=prune), *_server_problems(draft, state, check_url, prune=prune)]
+    if problems:
+        raise Invalid("The configuration cannot be applied; nothing was changed.", problems=tuple(problems))
+    changes = list(_organisation(draft, state))
+    workspaces = {slug: stored.record for slug, stored in state.workspaces.items()}
+    for change in _workspaces(draft, state):
+        changes.append(change)
+        if isinstance(change.after, Workspace):
+            workspaces[change.slug] = change.after
+    changes.extend(_servers(draft, state, workspaces))
+    if prune:
+        changes.extend(_pruned(draft, state))
+    return changes
+
+
+def _slug_problems(draft: ConfigDraft, state: State, *, prune: bool) -> Iterator[Problem]:
+    """Workspaces and servers share one namespace: both stand first in a URL."""
+    taken: dict[str, str] = {}
+    entries = [(("workspaces", i, "slug"), "workspace", w.slug) for i, w in enumerate(draft.workspaces)]
+    entries += [(("servers", i, "slug"), "server", s.slug) for i, s in enumerate(draft.servers)]
+    for path, kind, slug in entries:
+        if slug in taken:
+            yield path, f"{slug!r} is already the slug of a {taken[slug]} in this file"
+        taken.setdefault(slug, kind)
+        others = state.servers if kind == "workspace" else state.workspaces
+        other_kind = "server" if kind == "workspace" else "workspace"
+        if slug in others and not prune:
+            yield path, f"{slug!r} is already the slug of a {other_kind}"
+
+
+def _server_problems(
+    draft: ConfigDraft, state: State, check_url: Callable[[str], object], *, prune: bool
+) -> Iterator[Problem]:
+    known = {workspace.slug for workspace in draft.workspaces} | (set() if prune else set(state.workspaces))
+    for index, server in enumerate(draft.servers):
+        try:
+            check_url(server.url)
+        except Invalid as problem:
+            yield ("servers", index, "url"), problem.message
+        for position, slug in enumerate([] if server.workspaces == "all" else server.workspaces):
+            if slug not in known:
+                there = ", ".join(sorted(known)) or "none"
+                yield ("servers", index, "workspaces", position), f"there is no workspace {slug!r} (there is: {there})"
+
+
+def _organisation(draft: ConfigDraft, state: State) -> Iterator[Change]:
+    name = draft.organisation or state.organisation or "My organisation"
+    if name != state.organisation:
+        yield Change("update" if state.organisation else "create", "organisation", name, ("name",), after=name)
+
+
+def _workspaces(draft: ConfigDraft, state: State) -> Iterator[Change]:
+    for wanted in draft.workspaces:
+        stored = state.workspaces.get(wanted.slug)
+        if stored is None:
+            made = Workspace(new_id("ws"), wanted.slug, wanted.name or wanted.slug)
+            yield Change("create", "workspace", wanted.slug, after=made)
+        elif wanted.name is not None and wanted.name != stored.record.name:
+            after = replace(stored.record, name=wanted.name)
+            yield Change("update", "workspace", wanted.slug, ("name",), stored, after)
+
+
+def _servers(draft: ConfigDraft, state: State, workspaces: dict[str, Workspace]) -> Iterator[Change]:
+    for wanted in draft.servers:
+        stored = state.servers.get(wanted.slug)
+        server = _server(wanted, None if stored is None else stored.record, workspaces)
+        if stored is None:
+            yield Change("create", "server", wanted.slug, after=server)
+        elif server != stored.record:
+            old, new = to_data(stored.record), to_data(server)
+            fields = tuple(field for field in new if new[field] != old[field])
+            yield Change("update", "server", wanted.slug, fields, stored, server)
+
+
+def _server(draft: ServerDraft, old: Server | None, workspaces: dict[str, Workspace]) -> Server:
+    return Server(
+        id=new_id(draft.slug[:40]) if old is None else old.id,
+        slug=draft.slug,
+        name=draft.name or (draft.slug if old is None else old.name),
+        url=draft.url,
+        transport=draft.transport,
+        auth=_auth(draft.auth),
+        workspaces=(
+            "all" if draft.workspaces == "all" else frozenset(workspaces[slug].id for slug in draft.workspaces)
+        ),
+        timeout_s=draft.timeout_s,
+    )
+
+
+def _auth(draft: Any) -> UpstreamAuth:
+    if not isinstance(draft, HeadersAuthDraft):
+        return NoAuth()
+    return StaticHeaders(
+        tuple(
+            HeaderValue(name, secret=value.secret) if isinstance(value, SecretReference) else HeaderValue(name, value)
+            for name, value in draft.headers.items()
+        )
+    )
+
+
+def _pruned(draft: ConfigDraft, state: State) -> Iterator[Change]:
+    kept = {server.slug for server in draft.servers}
+    for slug, server in sorted(state.servers.items()):
+        if slug not in kept:
+            yield Change("delete", "server", slug, before=server)
+    kept = {workspace.slug for workspace in draft.workspaces}
+    for slug, workspace in sorted(state.workspaces.items()):
+        if slug not in kept:
+            yield Change("delete", "workspace", slug, before=workspace)

@@ -1,0 +1,160 @@
+"""The object graph of the data plane, and the ports that both planes stand on. Imports nothing heavy."""
+
+import asyncio
+import json
+import os
+import random
+import secrets
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+from gateway_core.access.identify import Identify
+from gateway_core.aws.credentials import credentials_from
+from gateway_core.aws.json_api import JsonApi
+from gateway_core.aws.keyring import AwsKeyring
+from gateway_core.aws.secret_values import SecretValues
+from gateway_core.aws.secrets import AwsSecrets
+from gateway_core.egress import Egress, Policy, read_networks
+from gateway_core.errors import UpstreamError
+from gateway_core.ports import Clock, Keyring, Records, Secrets, Table
+from gateway_core.proxy.exchange import Exchange
+from gateway_core.proxy.forwarding import Forwarding
+from gateway_core.proxy.lifecycle import Lifecycle
+from gateway_core.registry.directory import Directory
+from gateway_core.settings import Settings, platform_environment
+from gateway_core.storage.dynamo import DynamoTable
+from gateway_core.upstream.auth import HeldSecrets
+from gateway_core.upstream.client import UpstreamClient
+from gateway_core.web.mcp import LOOPBACK_NAMES, Edge, McpApp
+
+KEY_RING: Final = "key-ring"
+"""Name of the secret that holds the keys which seal sessions and tokens."""
+AWS_CALL_S: Final = 5.0
+"""Longest wait for one answer of an AWS service; they take 5 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything outside, of one deployment."""
+
+    table: Table
+    keyring: Keyring
+    secrets: Secrets
+    records: Records
+    clock: Clock
+    policy: Policy
+    """Where upstream servers may be."""
+
+
+class StandardOutput:
+    """See ports.Records. One JSON object a line: CloudWatch Logs takes it from there."""
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """See ports.Records.write."""
+        sys.stdout.write(json.dumps(record, separators=(",", ":")) + "\n")
+        sys.stdout.flush()
+
+
+def unix_time() -> int:
+    """See ports.Clock."""
+    return int(time.time())
+
+
+def data_plane(settings: Settings, world: World | None = None) -> McpApp:
+    """The ASGI application of the MCP endpoints."""
+    world = world or aws_world(settings)
+    upstream = UpstreamClient(Egress(world.policy), HeldSecrets(world.secrets, world.clock))
+    lifecycle = Lifecycle(upstream, world.keyring, settings.listen_s)
+    exchange = Exchange(
+        identify=Identify(world.table, world.clock),
+        directory=Directory(world.table),
+        lifecycle=lifecycle,
+        forwarding=Forwarding(upstream, lifecycle, settings.listen_s),
+    )
+    return McpApp(exchange, _edge(settings), world.records)
+
+
+def aws_world(settings: Settings, environment: Mapping[str, str] | None = None) -> World:
+    """The ports on AWS."""
+    env = platform_environment() if environment is None else environment
+    api = _json_api(settings, env)
+    values = SecretValues(api, kms_key_id=settings.kms_key_id, new_id=_new_id)
+    tables: dict[Literal["registry", "grants"], str] = {
+        "registry": settings.registry_table,
+        "grants": settings.grants_table,
+    }
+    return World(
+        table=DynamoTable(api, tables, unix_time, new_id=_new_id),
+        keyring=AwsKeyring(values, name=settings.secrets_prefix + KEY_RING, clock=unix_time, random_bytes=os.urandom),
+        secrets=AwsSecrets(values, prefix=settings.secrets_prefix, clock=unix_time),
+        records=StandardOutput(),
+        clock=unix_time,
+        policy=policy(settings, forbidden=_lambda_endpoints(env)),
+    )
+
+
+def policy(settings: Settings, *, forbidden: frozenset[tuple[str, int]] = frozenset()) -> Policy:
+    """Where upstream servers may be, as the operator set it."""
+    return Policy(
+        loopback=settings.local,
+        networks=read_networks(settings.egress_allow),
+        ports=settings.egress_ports,
+        forbidden=forbidden,
+        own_hosts=frozenset({urlsplit(settings.public_url).netloc.lower()} - {""}),
+    )
+
+
+def _edge(settings: Settings) -> Edge:
+    public_name = urlsplit(settings.public_url).hostname or ""
+    return Edge(
+        public_url=settings.public_url,
+        body_limit=settings.body_limit,
+        origins=frozenset({settings.public_url.lower(), *(origin.lower() for origin in settings.allowed_origins)}),
+        any_origin="*" in settings.allowed_origins,
+        hosts=LOOPBACK_NAMES | {public_name.lower()} if settings.local else None,
+    )
+
+
+def _json_api(settings: Settings, env: Mapping[str, str]) -> JsonApi:
+    """Signed calls over an egress of their own: it reaches the AWS endpoints and nothing else."""
+    suffix = "amazonaws.com.cn" if settings.aws_region.startswith("cn-") else "amazonaws.com"
+    services = [f"https://{name}.{settings.aws_region}.{suffix}" for name in ("dynamodb", "secretsmanager", "kms")]
+    urls = [settings.aws_endpoint_url] if settings.aws_endpoint_url else services
+    urls.append(env.get("AWS_CONTAINER_CREDENTIALS_FULL_URI") or "http://169.254.170.2")
+    egress = Egress(Policy.for_aws(urls))
+
+    async def send(method: str, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        deadline = asyncio.get_running_loop().time() + AWS_CALL_S
+        try:
+            response = await egress.send(method, url, list(headers.items()), body, deadline=deadline)
+            return response.status, await response.read()
+        except UpstreamError as error:
+            raise ConnectionError(error.message) from error
+
+    return JsonApi(
+        send=send,
+        credentials=credentials_from(env, send=send, clock=unix_time),
+        region=settings.aws_region,
+        clock=unix_time,
+        random=random.random,
+        endpoint_url=settings.aws_endpoint_url,
+    )
+
+
+def _lambda_endpoints(env: Mapping[str, str]) -> frozenset[tuple[str, int]]:
+    """Addresses of the platform that no upstream may have: they give out other callers' events and our credentials."""
+    found = {("127.0.0.1", 9001), ("127.0.0.1", 2000), ("127.0.0.1", 2773), ("localhost", 9001)}
+    for name in ("AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_METADATA_API", "AWS_CONTAINER_CREDENTIALS_FULL_URI"):
+        place = env.get(name, "")
+        parts = urlsplit(place if "://" in place else f"http://{place}")
+        if parts.hostname:
+            found.add((parts.hostname, parts.port or 80))
+    return frozenset(found)
+
+
+def _new_id() -> str:
+    return secrets.token_hex(16)

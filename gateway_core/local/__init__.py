@@ -1,0 +1,1 @@
+"""One machine instead of AWS: a key file, sealed secrets in the database, a server, a demo upstream."""

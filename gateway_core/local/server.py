@@ -1,0 +1,214 @@
+"""`gatehouse dev`: both planes and a demo upstream on one machine, in one process and one data folder."""
+
+import asyncio
+import logging
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import uvicorn
+
+from gateway_core.access import api_keys
+from gateway_core.admin.administration import ADMIN_KEY, Administration
+from gateway_core.admin.drafts import ApplyDraft, ConfigDraft, KeyDraft, ServerDraft, WorkspaceDraft
+from gateway_core.compose import admin_api, administration
+from gateway_core.compose_lean import StandardOutput, World, data_plane, policy, unix_time
+from gateway_core.errors import GatewayError, Invalid
+from gateway_core.local.data_folder import (
+    ADMIN_KEY_FILE,
+    DATABASE,
+    DEMO_KEY_FILE,
+    KEY_FILE,
+    held,
+    random_admin_key,
+    read_private,
+    write_private,
+)
+from gateway_core.local.keyring import LocalKeyring
+from gateway_core.local.secrets import LocalSecrets
+from gateway_core.settings import Settings
+from gateway_core.storage import keys
+from gateway_core.storage.sqlite import SqliteTable
+from gateway_core.web.outlet import AsgiApp, Receive, Scope, Send
+
+HOST = "127.0.0.1"
+DEMO_WORKSPACE, DEMO_SERVER = "demo-team", "demo"
+STOP_WITHIN_S = 3
+
+
+class PortInUse(GatewayError):
+    """Something else listens on the port."""
+
+    reason = "port_in_use"
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """The demo upstream and a key for it."""
+
+    url: str
+    key: str
+
+
+def serve(settings: Settings) -> None:
+    """Run a gateway until Ctrl-C.
+
+    Raises:
+        FolderInUse: A gateway already runs on the data folder.
+        PortInUse: Something else listens on the port.
+        Invalid: The data folder cannot be used, or is of a newer version.
+    """
+    # Ctrl-C reaches us again after the server has wound down.
+    with held(settings.gatehouse_data), _listening(settings.port) as listener, suppress(KeyboardInterrupt):
+        asyncio.run(_serve(settings, listener))
+
+
+async def _serve(settings: Settings, listener: socket.socket) -> None:
+    table = SqliteTable(settings.gatehouse_data / DATABASE, unix_time)
+    try:
+        world = local_world(settings, table)
+        await ensure_admin_key(settings, world)
+        async with _demo(settings, administration(world), world) as demo:
+            config = uvicorn.Config(
+                _both_planes(data_plane(settings, world), admin_api(settings, world)),
+                lifespan="off", log_level=logging.WARNING, access_log=False, server_header=False, date_header=False,
+                timeout_graceful_shutdown=STOP_WITHIN_S,
+            )  # fmt: skip
+            _welcome(settings, demo)
+            await uvicorn.Server(config).serve(sockets=[listener])
+    finally:
+        table.close()
+
+
+def local_world(settings: Settings, table: SqliteTable) -> World:
+    """The ports of a data folder."""
+    keyring = LocalKeyring(settings.gatehouse_data / KEY_FILE, random_bytes=os.urandom)
+    return World(table, keyring, LocalSecrets(table, keyring), StandardOutput(), unix_time, policy(settings))
+
+
+async def ensure_admin_key(settings: Settings, world: World) -> None:
+    """Make the administrator's key at the first start, and its file again when it was lost but is still known."""
+    path = settings.gatehouse_data / ADMIN_KEY_FILE
+    known = await world.secrets.get(ADMIN_KEY)
+    if known is None:
+        known = random_admin_key()
+        await world.secrets.put(ADMIN_KEY, known)
+    if read_private(path) != known:
+        write_private(path, known)
+
+
+def renew_admin_key(settings: Settings) -> str:
+    """A new administrator's key for the data folder; a running gateway takes it from the next request on.
+
+    Returns:
+        The file that holds it.
+    """
+    database = settings.gatehouse_data / DATABASE
+    if not database.exists():
+        raise Invalid(f"There is no gateway's data in {settings.gatehouse_data}. Name the folder with GATEHOUSE_DATA.")
+    table = SqliteTable(database, unix_time)
+    try:
+        key = random_admin_key()
+        asyncio.run(local_world(settings, table).secrets.put(ADMIN_KEY, key))
+        write_private(settings.gatehouse_data / ADMIN_KEY_FILE, key)
+    finally:
+        table.close()
+    return str(settings.gatehouse_data / ADMIN_KEY_FILE)
+
+
+@asynccontextmanager
+async def _demo(settings: Settings, admin: Administration, world: World) -> AsyncGenerator[Demo | None]:
+    """The demo server, as long as the registry has it: made at the first start, and not again once it was deleted."""
+    state = await admin.state()
+    if state.organisation is not None and not {DEMO_SERVER} <= state.servers.keys():
+        yield None
+        return
+    process = await asyncio.to_thread(_start_demo)
+    try:
+        port = int(await asyncio.to_thread(process.stdout.readline)) if process.stdout is not None else 0
+        url = f"http://{HOST}:{port}/mcp"
+        await admin.apply(ApplyDraft(config=_demo_config(url, first=state.organisation is None)))
+        yield Demo(f"{settings.public_url}/{DEMO_WORKSPACE}/{DEMO_SERVER}/mcp", await _demo_key(settings, admin, world))
+    finally:
+        process.communicate(timeout=STOP_WITHIN_S)
+
+
+def _start_demo() -> subprocess.Popen[bytes]:
+    """The demo server in a session of its own, so that Ctrl-C is ours alone. It ends when its standard input does:
+    with us, however we end."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "gateway_core.local.demo"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+
+
+def _demo_config(url: str, *, first: bool) -> ConfigDraft:
+    """The demo in the registry. Its port is another one at each start."""
+    server = ServerDraft(slug=DEMO_SERVER, name="Demo", url=url, workspaces=[DEMO_WORKSPACE])
+    workspace = WorkspaceDraft(slug=DEMO_WORKSPACE, name="Demo team")
+    return ConfigDraft(organisation="My organisation" if first else None, workspaces=[workspace], servers=[server])
+
+
+async def _demo_key(settings: Settings, admin: Administration, world: World) -> str:
+    """The key of the last start while it works, else a new one."""
+    path = settings.gatehouse_data / DEMO_KEY_FILE
+    token = read_private(path)
+    if token is not None and await _works(token, world):
+        return token
+    draft = KeyDraft(workspace=DEMO_WORKSPACE, kind="service", subject="demo")
+    token, _ = await admin.create_key(draft, by="gatehouse dev")
+    write_private(path, token)
+    return token
+
+
+async def _works(token: str, world: World) -> bool:
+    try:
+        workspace_id, key_id = api_keys.locate(token)
+        item = await world.table.get(keys.api_key(workspace_id, key_id))
+        api_keys.caller_of(token, None if item is None else api_keys.from_data(item.data), world.clock())
+    except GatewayError:
+        return False
+    return True
+
+
+def _listening(port: int) -> socket.socket:
+    # The protocol is named so that asyncio sees TCP and switches Nagle's algorithm off; else answers wait 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    # Only frees a port whose last connections are still closing; a port that somebody listens on stays theirs.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(512)
+    except OSError as error:
+        listener.close()
+        raise PortInUse(
+            f"Port {port} on {HOST} cannot be used: {error.strerror}. Choose another: PORT={port + 1} make dev"
+        ) from None
+    return listener
+
+
+def _both_planes(mcp: AsgiApp, api: AsgiApp) -> AsgiApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await (api if scope.get("path", "").startswith("/api/") else mcp)(scope, receive, send)
+
+    return app
+
+
+def _welcome(settings: Settings, demo: Demo | None) -> None:
+    lines = [f"Gatehouse is running at {settings.public_url} (data: {settings.gatehouse_data}). Ctrl-C ends it.", ""]
+    if demo is not None:
+        lines += [
+            f"  MCP URL   {demo.url}",
+            f"  API key   {demo.key}",
+            "",
+            "  Claude Code:",
+            f'  claude mcp add --transport http demo {demo.url} --header "Authorization: Bearer {demo.key}"',
+            "",
+        ]
+    lines += [f"  Administrator's key: {settings.gatehouse_data / ADMIN_KEY_FILE}", ""]
+    # Standard error: standard output carries the records of calls, one JSON object a line, and nothing else.
+    print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201 - said to the person at the keyboard

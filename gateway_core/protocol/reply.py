@@ -1,0 +1,113 @@
+"""What goes back to the client: finished answers, and how each refusal looks in the client's own revision. Pure.
+
+401 is for "who are you" alone. The protocol's own errors keep the status of the client's revision. Everything that
+is policy, and every fault of the upstream, is HTTP 200: clients drop the whole server over any other status.
+"""
+
+import json
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway_core.errors import BadRequest, GatewayError, MethodNotAllowed, Refused, Unauthenticated, UpstreamError
+from gateway_core.protocol.inbound import Call
+from gateway_core.protocol.versions import INTERNAL_ERROR, INVALID_REQUEST, REFUSED_BY_POLICY
+
+RawHeaders = tuple[tuple[bytes, bytes], ...]
+
+JSON_HEADERS: Final[RawHeaders] = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
+STREAM_HEADERS: Final[RawHeaders] = (
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store, no-transform"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A finished answer."""
+
+    status: int
+    body: bytes = b""
+    headers: RawHeaders = JSON_HEADERS
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer that arrives event by event, each a whole SSE block."""
+
+    events: AsyncGenerator[bytes]
+    headers: RawHeaders = STREAM_HEADERS
+
+
+ACCEPTED: Final = Reply(202, b"", ())
+"""To a notification or a response (2025-11-25 transports, Sending Messages, item 4)."""
+
+
+def result(call: Call, value: dict[str, Any]) -> bytes:
+    """A JSON-RPC result."""
+    return dump({"jsonrpc": "2.0", "id": call.id, "result": value})
+
+
+def error(call_id: str | int | None, code: int, message: str, data: Any = None) -> bytes:
+    """A JSON-RPC error."""
+    detail: dict[str, Any] = {"code": code, "message": message}
+    if data is not None:
+        detail["data"] = data
+    return dump({"jsonrpc": "2.0", "id": call_id, "error": detail})
+
+
+def dump(value: Any) -> bytes:
+    """JSON for the wire."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def failure(call: Call, problem: GatewayError, request_id: str) -> bytes:
+    """The JSON-RPC message that tells a request it was refused or went wrong behind us.
+
+    Inside a tool call that is a result with `isError`, which every client shows to the model; elsewhere an error.
+    """
+    if call.method == "tools/call" and isinstance(problem, Refused | UpstreamError):
+        told: dict[str, Any] = {
+            "content": [{"type": "text", "text": problem.message}],
+            "isError": True,
+            "_meta": {"gatehouse/requestId": request_id, "gatehouse/reason": problem.reason},
+        }
+        if call.era == "modern":
+            told["resultType"] = "complete"
+        return result(call, told)
+    if isinstance(problem, BadRequest):
+        return error(call.id, problem.code, problem.message, problem.data)
+    code = REFUSED_BY_POLICY if isinstance(problem, Refused) else INTERNAL_ERROR
+    return error(call.id, code, problem.message, {"reason": problem.reason, "requestId": request_id})
+
+
+def refusal(problem: GatewayError, call: Call | None, request_id: str) -> Reply:
+    """The whole answer to a request that ends with `problem`."""
+    if isinstance(problem, Unauthenticated):
+        return _challenge(problem)
+    if isinstance(problem, BadRequest):
+        call_id = problem.call_id if call is None else call.id
+        return Reply(problem.http_status, error(call_id, problem.code, problem.message, problem.data))
+    if isinstance(problem, Refused | UpstreamError):
+        if call is not None and call.kind == "request":
+            return Reply(200, failure(call, problem, request_id))
+        return Reply(200, error(None, REFUSED_BY_POLICY, problem.message, {"reason": problem.reason}))
+    headers: RawHeaders = JSON_HEADERS
+    if isinstance(problem, MethodNotAllowed):
+        headers = (*headers, (b"allow", problem.allow.encode()))
+    code = INVALID_REQUEST if problem.status < 500 else INTERNAL_ERROR
+    return Reply(
+        problem.status,
+        error(None if call is None else call.id, code, problem.message, {"reason": problem.reason}),
+        headers,
+    )
+
+
+def _challenge(problem: Unauthenticated) -> Reply:
+    """401 (RFC 6750 section 3). Clients print the body, so it says what to do."""
+    challenge = 'Bearer realm="gatehouse"'
+    if problem.reason != "no_credential":
+        challenge += ', error="invalid_token"'
+    body = dump({"error": "invalid_token", "error_description": problem.message})
+    return Reply(401, body, (*JSON_HEADERS, (b"www-authenticate", challenge.encode())))

@@ -1,0 +1,1 @@
+"""The data plane: the life of a request from the edge to an upstream and back."""

@@ -1,0 +1,56 @@
+"""Where a request stands once it is known who makes it and what it is for."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from gateway_core.access.callers import Caller
+from gateway_core.headers import Headers
+from gateway_core.protocol.session import Session
+from gateway_core.registry.servers import Server
+from gateway_core.registry.workspaces import Workspace
+from gateway_core.telemetry import CallRecord, traceparent_for
+from gateway_core.upstream.client import Dialect
+
+MARGIN_S: Final = 2.0
+"""Time kept back from the platform's own limit, so that the client gets an answer instead of a cut line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request on an MCP endpoint."""
+
+    method: str
+    workspace: str | None
+    """First segment of the long URL form; None in the short one, where the credential names the workspace."""
+    server: str
+    headers: Headers
+    body: bytes
+    ends_at: float
+    """Event loop time at which the platform cuts the line; infinite where none does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Everything a step needs besides the call itself."""
+
+    request: Request
+    caller: Caller
+    revision: str
+    """Of the registry, as this request found it."""
+    workspace: Workspace
+    server: Server
+    session: Session | None
+    session_lost: bool
+    """True when the client sent a session id that is not, or no longer, a session of this caller at this server."""
+    record: CallRecord
+
+    def deadline(self, now: float, for_s: float) -> float:
+        """Event loop time until which something may take that may take `for_s`."""
+        return min(now + for_s, self.request.ends_at - MARGIN_S)
+
+    def dialect(self, version: str | None) -> Dialect:
+        """How to speak to the upstream on behalf of a client that named `version`."""
+        session_id = None
+        if self.session is not None:
+            version, session_id = version or self.session.version, self.session.upstream_id
+        return Dialect(self.revision, version, session_id, traceparent_for(self.record.trace_id))

@@ -1,0 +1,72 @@
+"""The reading side of the registry: what stands behind a name in a URL, cached under the organisation's revision.
+
+A change to the registry gives the organisation a new revision; every call reads the revision; so a change is seen by
+the next call of every process, and nothing is read again while the revision stands.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal, TypeVar
+
+from gateway_core.ports import Table
+from gateway_core.registry import servers, workspaces
+from gateway_core.registry.servers import Server
+from gateway_core.registry.slugs import SLUG
+from gateway_core.registry.workspaces import Workspace
+from gateway_core.storage import keys
+
+_T = TypeVar("_T")
+
+MAX_CACHED: Final = 5_000
+"""Names held in memory, unknown ones included (about 1 KB each)."""
+
+
+class Directory:
+    """One per process; safe to share between calls."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._revision = ""
+        self._servers: dict[str, Server | None] = {}
+        self._workspaces: dict[str, Workspace | None] = {}
+
+    async def server(self, slug_or_id: str, revision: str) -> Server | None:
+        """The server of that slug or id as of `revision`, or None."""
+        self._at(revision)
+        cache = self._servers
+        if slug_or_id not in cache:
+            data = await self._find(slug_or_id, "server")
+            _remember(cache, slug_or_id, data, servers.from_data)
+        return cache[slug_or_id]
+
+    async def workspace(self, slug_or_id: str, revision: str) -> Workspace | None:
+        """The workspace of that slug or id as of `revision`, or None."""
+        self._at(revision)
+        cache = self._workspaces
+        if slug_or_id not in cache:
+            data = await self._find(slug_or_id, "workspace")
+            _remember(cache, slug_or_id, data, workspaces.workspace_from_data)
+        return cache[slug_or_id]
+
+    def _at(self, revision: str) -> None:
+        if revision != self._revision:
+            self._revision = revision
+            # New dictionaries, not cleared ones: a call of the old revision that is still reading keeps its own.
+            self._servers, self._workspaces = {}, {}
+
+    async def _find(self, slug_or_id: str, kind: Literal["server", "workspace"]) -> Mapping[str, Any] | None:
+        if not SLUG.fullmatch(slug_or_id):
+            return None
+        name = await self._table.get(keys.name(slug_or_id))
+        if name is None or name.data["kind"] != kind:
+            return None
+        key = keys.server(name.data["id"]) if kind == "server" else keys.workspace(name.data["id"])
+        item = await self._table.get(key)
+        return None if item is None else item.data
+
+
+def _remember(
+    cache: dict[str, _T | None], name: str, data: Mapping[str, Any] | None, read: Callable[[Mapping[str, Any]], _T]
+) -> None:
+    if len(cache) >= MAX_CACHED:
+        cache.clear()
+    cache[name] = None if data is None else read(data)

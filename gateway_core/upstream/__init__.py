@@ -1,0 +1,1 @@
+"""Speaking to one upstream server in its own dialect."""

@@ -1,0 +1,99 @@
+"""Judging what an upstream answered: is it MCP, does it belong to the call, is it the answer. Pure."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from gateway_core.errors import UpstreamError, UpstreamGarbage, UpstreamRefused
+from gateway_core.protocol import reply
+from gateway_core.protocol.inbound import Call
+from gateway_core.protocol.versions import (
+    HEADER_MISMATCH,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    MISSING_CLIENT_CAPABILITY,
+    UNSUPPORTED_VERSION,
+)
+
+MODERN_ERRORS: Final = frozenset(
+    {
+        (400, HEADER_MISMATCH), (400, MISSING_CLIENT_CAPABILITY), (400, UNSUPPORTED_VERSION), (400, INVALID_PARAMS),
+        (404, METHOD_NOT_FOUND),
+    }
+)  # fmt: skip
+"""Status and code of errors that only a modern server gives (2026-07-28 streamable-http, Backward Compatibility)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One JSON-RPC message of an upstream."""
+
+    kind: Literal["answer", "error", "request", "notification", "foreign"]
+    """`foreign`: an answer to something that was not asked in this exchange."""
+    body: bytes
+    value: Mapping[str, Any]
+
+
+def read_message(body: bytes, call: Call | None, server_name: str) -> Message:
+    """Read one message that came as, or within, the answer to `call` (None on a stream of its own).
+
+    Raises:
+        UpstreamGarbage: It is no JSON-RPC message.
+    """
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        raise UpstreamGarbage(f"{server_name} answered with something that is not JSON.") from None
+    if not isinstance(value, dict) or value.get("jsonrpc") != "2.0":
+        raise UpstreamGarbage(f"{server_name} answered with JSON that is no MCP message.")
+    if "method" in value:
+        return Message("request" if "id" in value else "notification", body, value)
+    if "result" not in value and "error" not in value:
+        raise UpstreamGarbage(f"{server_name} answered with JSON that is no MCP message.")
+    if call is not None and value.get("id") != call.id:
+        # An error may lack the id: the upstream refused before it had read it.
+        if "result" in value or value.get("id") not in (None, "server-error", ""):
+            return Message("foreign", body, value)
+        value = {**value, "id": call.id}
+        body = reply.dump(value)
+    return Message("answer" if "result" in value else "error", body, value)
+
+
+def error_code(message: Message) -> int:
+    """The code of an error message, 0 where there is none."""
+    error = message.value.get("error")
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, int) else 0
+
+
+def is_tool_error(message: Message) -> bool:
+    """True for a tool result that says the tool failed."""
+    result = message.value.get("result")
+    return isinstance(result, dict) and result.get("isError") is True
+
+
+def refused(status: int, headers: Mapping[str, str], server_name: str) -> UpstreamError:
+    """What an HTTP status without a usable body means for the person who called."""
+    if status in (401, 403):
+        return UpstreamRefused(
+            f"{server_name} refused the gateway's own credential (HTTP {status}). "
+            "Whoever administers this server here should check its authentication settings.",
+            reason=f"upstream_{status}",
+        )
+    if status == 429:
+        wait = headers.get("retry-after", "")
+        when = f" It says: retry after {wait} s." if wait.isdigit() else ""
+        return UpstreamRefused(f"{server_name} is limiting requests (HTTP 429).{when}", reason="upstream_429")
+    if 300 <= status < 400:
+        return UpstreamGarbage(
+            f"{server_name} redirects to another address (HTTP {status}), which the gateway does not follow. "
+            "An administrator should register the final URL.",
+            reason="upstream_redirects",
+        )
+    if status >= 500:
+        return UpstreamRefused(f"{server_name} failed (HTTP {status}). Try again later.", reason="upstream_5xx")
+    return UpstreamGarbage(
+        f"{server_name} gave an answer that is no MCP (HTTP {status}). An administrator should check its URL.",
+        reason="upstream_not_mcp",
+    )
