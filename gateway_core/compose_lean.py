@@ -67,7 +67,8 @@ def unix_time() -> int:
 def data_plane(settings: Settings, world: World | None = None) -> McpApp:
     """The ASGI application of the MCP endpoints."""
     world = world or aws_world(settings)
-    upstream = UpstreamClient(Egress(world.policy), HeldSecrets(world.secrets, world.clock))
+    egress = Egress(world.policy)
+    upstream = UpstreamClient(egress, HeldSecrets(world.secrets, world.clock))
     lifecycle = Lifecycle(upstream, world.keyring, settings.listen_s)
     exchange = Exchange(
         identify=Identify(world.table, world.clock),
@@ -75,7 +76,7 @@ def data_plane(settings: Settings, world: World | None = None) -> McpApp:
         lifecycle=lifecycle,
         forwarding=Forwarding(upstream, lifecycle, settings.listen_s),
     )
-    return McpApp(exchange, _edge(settings), world.records)
+    return McpApp(exchange, _edge(settings), world.records, egress.close)
 
 
 def aws_world(settings: Settings, environment: Mapping[str, str] | None = None) -> World:

@@ -73,13 +73,15 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         world = local_world(settings, table)
         await ensure_admin_key(settings, world)
         async with _demo(settings, administration(world), world) as demo:
+            mcp = data_plane(settings, world)
             config = uvicorn.Config(
-                _both_planes(data_plane(settings, world), admin_api(settings, world)),
+                both_planes(mcp, admin_api(settings, world)),
                 lifespan="off", log_level=logging.WARNING, access_log=False, server_header=False, date_header=False,
                 timeout_graceful_shutdown=STOP_WITHIN_S,
             )  # fmt: skip
             _welcome(settings, demo)
             await uvicorn.Server(config).serve(sockets=[listener])
+            await mcp.close()
     finally:
         table.close()
 
@@ -191,7 +193,9 @@ def _listening(port: int) -> socket.socket:
     return listener
 
 
-def _both_planes(mcp: AsgiApp, api: AsgiApp) -> AsgiApp:
+def both_planes(mcp: AsgiApp, api: AsgiApp) -> AsgiApp:
+    """One application for a machine with one port."""
+
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await (api if scope.get("path", "").startswith("/api/") else mcp)(scope, receive, send)
 

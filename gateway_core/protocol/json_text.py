@@ -33,7 +33,11 @@ def parse(body: bytes) -> Any:
     except ValueError as error:
         raise _unreadable(str(error)) from None
     # A document with few brackets cannot be deep, and nearly every call has few.
-    if text.count("{") + text.count("[") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
+    if (
+        text.count("{") + text.count("[") > MAX_DEPTH
+        and isinstance(value, dict | list)
+        and _deeper_than(value, MAX_DEPTH)
+    ):
         raise _too_deep()
     return value
 
@@ -70,13 +74,14 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), al
 
 
 def _deeper_than(value: Any, limit: int) -> bool:
+    """True when containers stand in one another more than `limit` times."""
     level = [value]
-    for _ in range(limit + 1):
+    for _ in range(limit):
         level = [
             child
             for node in level
-            if isinstance(node, dict | list)
             for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, dict | list)
         ]
         if not level:
             return False

@@ -9,7 +9,16 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway_core.errors import BadRequest, GatewayError, MethodNotAllowed, Refused, Unauthenticated, UpstreamError
+from gateway_core.errors import (
+    BadRequest,
+    GatewayError,
+    MethodNotAllowed,
+    Refused,
+    Unauthenticated,
+    UpstreamClosed,
+    UpstreamError,
+    UpstreamTimedOut,
+)
 from gateway_core.protocol.inbound import Call
 from gateway_core.protocol.versions import INTERNAL_ERROR, INVALID_REQUEST, REFUSED_BY_POLICY
 
@@ -68,8 +77,11 @@ def failure(call: Call, problem: GatewayError, request_id: str) -> bytes:
     Inside a tool call that is a result with `isError`, which every client shows to the model; elsewhere an error.
     """
     if call.method == "tools/call" and isinstance(problem, Refused | UpstreamError):
+        text = problem.message
+        if isinstance(problem, UpstreamTimedOut | UpstreamClosed):
+            text += " What it did with the call is unknown: check before you repeat it."
         told: dict[str, Any] = {
-            "content": [{"type": "text", "text": problem.message}],
+            "content": [{"type": "text", "text": text}],
             "isError": True,
             "_meta": {"gatehouse/requestId": request_id, "gatehouse/reason": problem.reason},
         }

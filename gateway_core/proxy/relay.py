@@ -77,9 +77,7 @@ async def answer_events(
             response = await upstream.listen(place.server, dialect, cursor.event_id, deadline=deadline)
             if response.status != 200:
                 break
-        raise UpstreamClosed(
-            f"{place.server.name} ended the stream before it answered. What it did with the call is unknown."
-        )
+        raise UpstreamClosed(f"{place.server.name} ended the stream before it answered.")
     finally:
         place.record.upstream_s += time.perf_counter() - begun
         if answered:

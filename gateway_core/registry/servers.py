@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, assert_never
 
 DEFAULT_TIMEOUT_S: Final = 60.0
 UPSTREAM_SECRETS: Final = "upstream_"
-"""Prefix of the secrets that servers may name: keeps them apart from the gateway's own, as no slug has an underscore."""
+"""Prefix of the secrets that servers may name. No slug has an underscore, so none of the gateway's own has it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
@@ -69,6 +69,8 @@ class McpApp:
     exchange: Exchange
     edge: Edge
     records: Records
+    close: Callable[[], Awaitable[None]]
+    """Cuts every connection to upstreams. For programs that end in an orderly way; a Lambda does not."""
     now: Callable[[], float] = time.time
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,0 +1,136 @@
+"""Upstream MCP servers for flows: a callable answers, and everything that arrived is kept."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Asked:
+    """One HTTP request as an upstream saw it."""
+
+    method: str
+    headers: dict[str, str]
+    message: Any
+    respond: "Respond"
+
+    @property
+    def rpc(self) -> str:
+        return str(self.message.get("method", "")) if isinstance(self.message, dict) else ""
+
+
+@dataclass
+class Respond:
+    """How an upstream answers."""
+
+    send: Callable[[Json], Awaitable[None]]
+
+    async def json(self, value: Any, status: int = 200, headers: Json | None = None) -> None:
+        await self.raw(json.dumps(value).encode(), status, {"content-type": "application/json", **(headers or {})})
+
+    async def raw(self, body: bytes, status: int = 200, headers: Json | None = None) -> None:
+        await self.start(status, headers)
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def start(self, status: int = 200, headers: Json | None = None) -> None:
+        fields = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+        await self.send({"type": "http.response.start", "status": status, "headers": fields})
+
+    async def stream(self, headers: Json | None = None) -> None:
+        await self.start(200, {"content-type": "text/event-stream", **(headers or {})})
+
+    async def event(self, value: Any = None, *, id: str | None = None, retry: int | None = None) -> None:
+        lines = [f"id: {id}"] if id is not None else []
+        lines += [f"retry: {retry}"] if retry is not None else []
+        lines += [f"data: {'' if value is None else json.dumps(value)}"]
+        await self.send({"type": "http.response.body", "body": ("\n".join(lines) + "\n\n").encode(), "more_body": True})
+
+    async def end(self) -> None:
+        await self.send({"type": "http.response.body", "body": b""})
+
+
+Answer = Callable[[Asked], Coroutine[Any, Any, None]]
+
+
+@dataclass
+class Upstream:
+    """A running upstream. `seen` holds every request in order; `gone` is set when a client left an open answer."""
+
+    answer: Answer
+    url: str = ""
+    seen: list[Asked] = field(default_factory=list)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def calls(self, rpc: str) -> list[Asked]:
+        return [asked for asked in self.seen if asked.rpc == rpc]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
+        asked = Asked(scope["method"], headers, json.loads(body) if body else None, Respond(send))
+        self.seen.append(asked)
+        answering = asyncio.create_task(self.answer(asked))
+        leaving = asyncio.create_task(receive())
+        done, pending = await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if leaving in done and not answering.done():
+            self.gone.set()
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        if answering in done:
+            answering.result()
+
+
+@asynccontextmanager
+async def serving(app: Any) -> AsyncIterator[int]:
+    """Serve an ASGI application on a free port of 127.0.0.1, in this event loop."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="error", timeout_graceful_shutdown=1))
+    # Not `serve`, which would take over the signals of the test run.
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    await server.startup(sockets=[listener])
+    running = asyncio.create_task(server.main_loop())
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await running
+        await server.shutdown(sockets=[listener])
+
+
+@asynccontextmanager
+async def upstream(answer: Answer) -> AsyncIterator[Upstream]:
+    made = Upstream(answer)
+    async with serving(made) as port:
+        made.url = f"http://127.0.0.1:{port}/mcp"
+        yield made
+
+
+def result(asked: Asked, value: Json) -> Json:
+    return {"jsonrpc": "2.0", "id": asked.message["id"], "result": value}
+
+
+def text(asked: Asked, said: str) -> Json:
+    return result(asked, {"content": [{"type": "text", "text": said}]})
+
+
+async def weather(asked: Asked) -> None:
+    """Answers a forecast to any call, in either era, and takes any notification."""
+    if isinstance(asked.message, dict) and "id" in asked.message and "method" in asked.message:
+        await asked.respond.json(text(asked, "Sunny."))
+    else:
+        await asked.respond.raw(b"", 202)

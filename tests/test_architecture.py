@@ -1,0 +1,195 @@
+"""The rules of the house, executed: who imports whom, how large things are, what the data plane never loads."""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted([*(ROOT / "gateway_core").rglob("*.py"), *(ROOT / "handlers").rglob("*.py")])
+MAX_LINES, MAX_FUNCTION = 300, 40
+
+ROWS: list[set[str]] = [
+    {"errors", "settings", "telemetry"},
+    {"ports", "headers", "sealing", "storage.keys"},
+    {"registry", "access"},
+    {"protocol"},
+    {"egress", "upstream"},
+    {"proxy", "admin"},
+    {"storage", "aws", "local", "web"},
+    {"compose", "compose_lean", "cli", "local.server"},
+    {"handlers"},
+]
+"""A module imports from its own row or a row above. `a.b` takes one module out of its package's row."""
+
+DATA_PLANE_NEVER_LOADS = {
+    "aiohttp", "authlib", "boto3", "botocore", "fastapi", "httpx", "httpx2", "jinja2", "mangum", "mcp", "mcp_types",
+    "pydantic", "sqlite3", "starlette", "typer", "uvicorn", "yaml",
+}  # fmt: skip
+HTTP_CLIENTS = {"httpx", "httpx2", "aiohttp", "requests", "urllib3", "http.client", "urllib.request", "httptools"}
+MAY_SPEAK_HTTP = {"egress", "cli", "handlers"}
+"""egress is the door; the command line is a client of the gateway; the runtime loop speaks to the Lambda platform."""
+THIRD_PARTY_BY_PART = {
+    "fastapi": {"web", "compose"},
+    "starlette": {"web"},
+    "pydantic": {"admin", "local", "web"},
+    "mangum": {"handlers"},
+    "uvicorn": {"local"},
+    "mcp": {"local"},
+    "typer": {"cli"},
+    "yaml": {"cli"},
+    "sqlite3": {"storage"},
+}
+DRAWERS = {"utils", "util", "helpers", "common", "services", "service", "managers", "manager", "models", "constants",
+           "base", "misc", "shared", "lib"}  # fmt: skip
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    if parts[0] == "gateway_core":
+        parts = parts[1:]
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def row_of(name: str) -> int:
+    first = name.partition(".")[0]
+    exact = [row for row, members in enumerate(ROWS) if name in members]
+    if exact:
+        return exact[0]
+    found = [row for row, members in enumerate(ROWS) if first in members]
+    assert found, f"{name} stands in no row: give it one in tests/test_architecture.py and docs/architecture.md"
+    return found[0]
+
+
+def imports(path: Path) -> Iterator[tuple[str, ast.AST]]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            for alias in node.names:
+                # `from package import module` is an import of the module.
+                inner = f"{node.module}.{alias.name}"
+                yield (inner if _is_module(inner) else node.module or ""), node
+
+
+def _is_module(dotted: str) -> bool:
+    path = ROOT / Path(*dotted.split("."))
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+def test_nothing_imports_uphill():
+    modules = {name_of(path) for path in SOURCES}
+    uphill = []
+    for path in SOURCES:
+        own = name_of(path)
+        if not own:
+            continue
+        for imported, _ in imports(path):
+            target = imported.removeprefix("gateway_core.")
+            if imported.partition(".")[0] not in ("gateway_core", "handlers") or target not in modules:
+                continue
+            if row_of(target) > row_of(own):
+                uphill.append(f"{own} (row {row_of(own)}) imports {target} (row {row_of(target)})")
+    assert uphill == []
+
+
+def test_the_storage_adapters_are_known_to_compositions_alone():
+    adapters = ("storage.sqlite", "storage.dynamo", "aws.", "local.")
+    strays = [
+        f"{name_of(path)} imports {imported}"
+        for path in SOURCES
+        for imported, _ in imports(path)
+        if imported.removeprefix("gateway_core.").startswith(adapters)
+        and imported.startswith("gateway_core.")
+        and name_of(path).partition(".")[0] not in ("storage", "aws", "local", "compose_lean", "compose", "cli")
+    ]
+    assert strays == []
+
+
+@pytest.mark.parametrize("library", sorted(THIRD_PARTY_BY_PART))
+def test_a_library_is_used_where_it_belongs_and_nowhere_else(library):
+    strays = [
+        name_of(path)
+        for path in SOURCES
+        for imported, _ in imports(path)
+        if imported.split(".")[0] == library and name_of(path).partition(".")[0] not in THIRD_PARTY_BY_PART[library]
+    ]
+    assert strays == []
+
+
+def test_only_egress_makes_outbound_requests():
+    strays = [
+        f"{name_of(path)} imports {imported}"
+        for path in SOURCES
+        for imported, _ in imports(path)
+        if any(imported == client or imported.startswith(f"{client}.") for client in HTTP_CLIENTS)
+        and name_of(path).partition(".")[0] not in MAY_SPEAK_HTTP
+    ]
+    assert strays == []
+
+
+def test_imports_stand_at_the_top_except_in_the_command_line():
+    strays = []
+    for path in SOURCES:
+        top = set(ast.parse(path.read_text()).body)
+        nested = [
+            node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Import | ast.ImportFrom)
+        ]
+        if (
+            len(nested) > sum(isinstance(node, ast.Import | ast.ImportFrom) for node in top)
+            and name_of(path) != "cli.app"
+        ):
+            strays.append(name_of(path))
+    assert strays == []
+
+
+def test_files_and_functions_stay_small():
+    large = []
+    for path in SOURCES:
+        text = path.read_text()
+        if text.count("\n") > MAX_LINES:
+            large.append(f"{name_of(path)}: {text.count(chr(10))} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or 0) - node.lineno + 1
+                if lines > MAX_FUNCTION:
+                    large.append(f"{name_of(path)}.{node.name}: {lines} lines")
+    assert large == []
+
+
+def test_every_module_says_what_it_is_for_and_none_has_a_drawers_name():
+    for path in SOURCES:
+        assert ast.get_docstring(ast.parse(path.read_text())), f"{path} does not say what it is for"
+        assert not DRAWERS & set(path.relative_to(ROOT).with_suffix("").parts), f"{path} is a drawer"
+
+
+def test_only_settings_and_the_runtime_loop_read_the_environment():
+    readers = {
+        name_of(path)
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
+    }
+    assert readers <= {"settings", "handlers.runtime"}
+
+
+LOADED = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import {module}
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_the_data_plane_loads_none_of_the_heavy_libraries():
+    environment = {"PATH": "", "REGISTRY_TABLE": "r", "GRANTS_TABLE": "g", "AWS_REGION": "eu-west-1"}
+    code = LOADED.format(module="handlers.mcp")
+    done = subprocess.run([sys.executable, "-c", code, str(ROOT)], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
+    assert loaded & DATA_PLANE_NEVER_LOADS == set()

@@ -1,0 +1,39 @@
+"""API keys: their form, and at which second they stop."""
+
+from dataclasses import replace
+
+import pytest
+
+from gateway_core.access import api_keys
+from gateway_core.access.api_keys import ApiKey
+from gateway_core.errors import Unauthenticated
+
+TOKEN = api_keys.generate("ws-abcdefgh", "k-23456789")
+KEY = ApiKey("k-23456789", "ws-abcdefgh", api_keys.digest(TOKEN), "user", "ana@acme.dev", None, 0, "ana@acme.dev")
+
+
+def test_a_key_spells_out_where_it_is_found_and_holds_256_random_bits():
+    assert api_keys.locate(TOKEN) == ("ws-abcdefgh", "k-23456789")
+    secret = TOKEN.rpartition("_")[2]
+    assert len(secret) == 43
+    assert secret.isalnum()
+    assert api_keys.generate("ws-abcdefgh", "k-23456789") != TOKEN
+    assert secret not in str(api_keys.to_data(KEY))
+    assert api_keys.from_data(api_keys.to_data(KEY)) == KEY
+
+
+@pytest.mark.parametrize("text", ["", "ghk_", TOKEN + "x", TOKEN[:-1], TOKEN.upper(), " " + TOKEN, TOKEN + "\n"])
+def test_what_is_no_key_is_told_so_without_a_look_into_the_store(text):
+    with pytest.raises(Unauthenticated, match="not a Gatehouse API key"):
+        api_keys.locate(text)
+
+
+def test_a_key_works_until_the_second_it_expires_and_not_once_it_is_revoked():
+    key = replace(KEY, expires_at=100)
+    assert api_keys.caller_of(TOKEN, key, 99).principal == "ws-abcdefgh/user/ana@acme.dev"
+    with pytest.raises(Unauthenticated, match="expired on 1 Jan 1970"):
+        api_keys.caller_of(TOKEN, key, 100)
+    with pytest.raises(Unauthenticated, match=r"revoked on 3 Nov 2026 by bo@acme\.dev"):
+        api_keys.caller_of(TOKEN, replace(key, revoked_at=1_793_700_000, revoked_by="bo@acme.dev"), 0)
+    with pytest.raises(Unauthenticated, match="not known here"):
+        api_keys.caller_of(TOKEN[:-1] + "\x00", key, 0)
