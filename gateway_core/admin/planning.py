@@ -40,7 +40,9 @@ def plan(draft: ConfigDraft, state: State, *, prune: bool, check_url: Callable[[
     """
     problems = [*_slug_problems(draft, state, prune=prune), *_server_problems(draft, state, check_url, prune=prune)]
     if problems:
-        raise Invalid("The configuration cannot be applied; nothing was changed.", problems=tuple(problems))
+        # Paths begin where a body of the API does, as those of its own checks do.
+        located = tuple((("config", *path), message) for path, message in problems)
+        raise Invalid("The configuration cannot be applied; nothing was changed.", problems=located)
     changes = list(_organisation(draft, state))
     workspaces = {slug: stored.record for slug, stored in state.workspaces.items()}
     for change in _workspaces(draft, state):

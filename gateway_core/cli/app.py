@@ -54,7 +54,7 @@ def apply(
     try:
         answer = client.call("POST", "/apply", {"config": config.data, "prune": prune})
     except ConfigRefused as refused:
-        lines = [config.told(path[1:] if path[:1] == ["config"] else path, said) for path, said in refused.problems]
+        lines = [config.told(path[1:], said) for path, said in refused.problems]
         raise CommandFailed(*lines, "Nothing was changed.") from None
     for change in answer["changes"]:
         fields = f" ({', '.join(change['fields'])})" if change["fields"] else ""

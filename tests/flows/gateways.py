@@ -92,10 +92,12 @@ def call(name: str = "forecast", arguments: Json | None = None, id: Any = 1) -> 
 
 
 @asynccontextmanager
-async def gateway(folder: Path, servers: Mapping[str, str | Json], **settings: Any) -> AsyncIterator[Gateway]:
+async def gateway(
+    folder: Path, servers: Mapping[str, str | Json], *, max_bytes: int = 2**30, **settings: Any
+) -> AsyncIterator[Gateway]:
     """A gateway with the workspaces research and sales; `servers` (slug → URL, or fields) are in research."""
     clock = [NOW]
-    table = SqliteTable(folder / DATABASE, lambda: clock[0])
+    table = SqliteTable(folder / DATABASE, lambda: clock[0], max_bytes=max_bytes)
     chosen = Settings(public_url="http://127.0.0.1:8787", gatehouse_data=folder, **settings)
     records = Lines()
     world = local_world(chosen, table)
