@@ -9,6 +9,7 @@ from typing import Final
 from gateway_core.errors import Invalid
 
 DEFAULT_PORT: Final = 8787
+LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 """The most that BODY_LIMIT may allow: API Gateway carries 10 MB, a Lambda event 6 MB after base64."""
 
@@ -66,7 +67,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         allowed_origins=_words(env, "ALLOWED_ORIGINS"),
         body_limit=_integer(env, "BODY_LIMIT", 1024 * 1024, low=1024, high=MAX_BODY_BYTES),
         listen_s=_integer(env, "LISTEN_S", 300, low=0, high=840),
-        log_level=env.get("LOG_LEVEL") or "INFO",
+        log_level=_choice(env, "LOG_LEVEL", "INFO", LOG_LEVELS),
         registry_table=env.get("REGISTRY_TABLE", ""),
         grants_table=env.get("GRANTS_TABLE", ""),
         secrets_prefix=env.get("SECRETS_PREFIX") or "gatehouse/",
@@ -74,6 +75,13 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         aws_region=env.get("AWS_REGION", ""),
         aws_endpoint_url=env.get("AWS_ENDPOINT_URL", ""),
     )  # fmt: skip
+
+
+def _choice(env: Mapping[str, str], name: str, default: str, choices: tuple[str, ...]) -> str:
+    text = (env.get(name) or default).upper()
+    if text not in choices:
+        raise Invalid(f"{name}={text!r}: give one of {', '.join(choices)}.")
+    return text
 
 
 def _words(env: Mapping[str, str], name: str) -> tuple[str, ...]:

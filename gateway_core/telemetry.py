@@ -1,5 +1,7 @@
-"""One record per call, and the trace it belongs to. Never arguments, results, headers or credentials."""
+"""One record per call, the trace it belongs to, and log lines. Never arguments, results, headers or credentials."""
 
+import json
+import logging
 import re
 import secrets
 import time
@@ -78,3 +80,28 @@ def trace_id_of(traceparent: str | None) -> str:
 def traceparent_for(trace_id: str) -> str:
     """The header that makes the upstream's work a child of this call."""
     return f"00-{trace_id}-{secrets.token_hex(8)}-01"
+
+
+class JsonLines(logging.Formatter):
+    """Log lines as one JSON object each; an event's `fields` stand beside it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line. A stack trace is one of its fields, so that no text can forge a line."""
+        line: dict[str, Any] = {
+            "type": "log",
+            "time": round(record.created, 3),
+            "level": record.levelname,
+            "logger": record.name,
+            "event": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, separators=(",", ":"))
+
+
+def write_logs(level: str) -> None:
+    """Send log lines of `level` and above to standard error, as JSON."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=level, handlers=[handler], force=True)

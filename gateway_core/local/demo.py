@@ -81,6 +81,8 @@ def main() -> None:
     # The protocol is named so that asyncio sees TCP and switches Nagle's algorithm off; else answers wait 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
+    # From here on calls wait until the server is up instead of failing.
+    listener.listen()
     print(listener.getsockname()[1], flush=True)  # noqa: T201 - read by the process that started this one
     config = uvicorn.Config(demo.streamable_http_app(), log_level="warning", access_log=False)
     asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))

@@ -1,7 +1,6 @@
 """`gatehouse dev`: both planes and a demo upstream on one machine, in one process and one data folder."""
 
 import asyncio
-import logging
 import os
 import socket
 import subprocess
@@ -33,6 +32,7 @@ from gateway_core.local.secrets import LocalSecrets
 from gateway_core.settings import Settings
 from gateway_core.storage import keys
 from gateway_core.storage.sqlite import SqliteTable
+from gateway_core.telemetry import write_logs
 from gateway_core.web.outlet import AsgiApp, Receive, Scope, Send
 
 HOST = "127.0.0.1"
@@ -68,6 +68,7 @@ def serve(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
+    write_logs(settings.log_level)
     table = SqliteTable(settings.gatehouse_data / DATABASE, unix_time)
     try:
         world = local_world(settings, table)
@@ -76,7 +77,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
             mcp = data_plane(settings, world)
             config = uvicorn.Config(
                 both_planes(mcp, admin_api(settings, world)),
-                lifespan="off", log_level=logging.WARNING, access_log=False, server_header=False, date_header=False,
+                lifespan="off", log_config=None, access_log=False, server_header=False, date_header=False,
                 timeout_graceful_shutdown=STOP_WITHIN_S,
             )  # fmt: skip
             _welcome(settings, demo)

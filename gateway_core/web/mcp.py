@@ -1,6 +1,7 @@
 """The data plane's edge: bare ASGI, every route a client of MCP needs and no other."""
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,6 +20,8 @@ from gateway_core.registry.slugs import SLUG
 from gateway_core.telemetry import CallRecord, trace_id_of
 from gateway_core.web import pages
 from gateway_core.web.outlet import Outlet, Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
 
 LAMBDA: Final = "gatehouse.lambda"
 """ASGI extension in which the Lambda runtime says request id and deadline."""
@@ -103,6 +106,13 @@ class McpApp:
         except GatewayError as problem:
             record.fail("refused", problem.reason)
             answer = reply.refusal(problem, None, record.request_id)
+        except OSError:
+            raise
+        except Exception:
+            # The edge: a bug of ours ends as a refusal with words, never as a guess.
+            logger.exception("request_failed", extra={"fields": {"request_id": record.request_id}})
+            record.fail("failed", "internal_error")
+            answer = reply.broken(record.request_id)
         if isinstance(answer, Stream):
             await outlet.start_stream(answer.headers)
             async with aclosing(answer.events) as events:

@@ -168,13 +168,6 @@ async def test_an_upstream_that_closes_after_every_answer_costs_no_failed_call(t
         assert len(server.seen) == 30
 
 
-async def test_a_name_that_resolves_to_a_private_address_is_not_called(tmp_path):
-    async with gateway(tmp_path, {"weather": "https://10.0.0.1.nip.invalid/mcp"}) as gw:
-        response = await gw.post("/weather/mcp", call())
-        assert response.json()["result"]["isError"] is True
-        assert gw.records.lines[-1]["reason"] == "upstream_unreachable"
-
-
 async def test_a_modern_client_at_a_legacy_upstream_is_told_to_initialize(tmp_path):
     async def legacy(asked: Asked) -> None:
         error = {"code": -32600, "message": "Bad Request: Missing session ID"}
