@@ -31,8 +31,8 @@ from gateway_core.upstream.auth import HeldSecrets
 from gateway_core.upstream.client import UpstreamClient
 from gateway_core.web.mcp import LOOPBACK_NAMES, Edge, McpApp
 
-KEY_RING: Final = "key-ring"
-"""Name of the secret that holds the keys which seal sessions and tokens."""
+KEY_RING: Final = "system/key-ring"
+"""Name of the secret that holds the keys which seal sessions and tokens. No `ports.Secrets` name has a slash."""
 AWS_CALL_S: Final = 5.0
 """Longest wait for one answer of an AWS service; they take 5 ms."""
 

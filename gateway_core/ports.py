@@ -30,7 +30,8 @@ class Item:
     key: Key
     data: Mapping[str, Any]
     version: int
-    """1 at the first write, one more at each later one; never reused while the key exists."""
+    """1 at the first write, one more at each later one; goes on over an item that has expired, never reused while the
+    key exists."""
     expires_at: int | None = None
     """Unix seconds; from then on the item is gone for every reader, whenever the store removes it."""
 

@@ -36,6 +36,8 @@ class CallRecord:
     upstream_s: float = 0.0
     bytes_in: int = 0
     bytes_out: int = 0
+    awaits_answer: bool = False
+    """True once it is known that this is a request, which a stream may answer. Not written."""
 
     def fail(self, outcome: str, reason: str) -> None:
         """Note how the call ended, unless an earlier step already did."""

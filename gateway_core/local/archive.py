@@ -22,7 +22,7 @@ def write_archive(folder: Path, target: Path) -> None:
         StoreUnavailable, StoreFull: The copy could not be made.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        # Keys first: a key that is made meanwhile seals nothing that the database copied later could lack.
+        # The database first: whatever sealed what is in it is in the key file by now.
         copy = Path(scratch) / DATABASE
         backup_database(folder / DATABASE, copy)
         packed = io.BytesIO()

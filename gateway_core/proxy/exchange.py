@@ -105,6 +105,7 @@ def _describe(call: Call, place: Place) -> None:
     record = place.record
     record.method, record.capability = call.method or call.kind, call.capability or ""
     record.era_in = record.era_out = call.era
+    record.awaits_answer = call.kind == "request"
     record.client, record.client_version = call.client
     if not record.client:
         known = place.session.client if place.session is not None else ("", "")

@@ -83,9 +83,12 @@ class McpApp:
         platform: Mapping[str, Any] = scope.get("extensions", {}).get(LAMBDA, {})
         headers = read_headers(scope["headers"])
         record = CallRecord(platform.get("request_id") or secrets.token_hex(8), trace_id_of(headers.get("traceparent")))
-        outlet = Outlet(receive, send, self._extra(headers, record))
+        accepts = "text/event-stream" in (headers.get("accept") or "text/event-stream")
+        outlet = Outlet(
+            receive, send, may_stream=lambda: accepts and record.awaits_answer, extra=self._extra(headers, record)
+        )
         try:
-            await self._answer(scope, headers, record, outlet, receive)
+            await self._answer(scope, headers, record, outlet)
         except asyncio.CancelledError:
             if not outlet.client_left:
                 raise
@@ -98,11 +101,9 @@ class McpApp:
                 record.http_status, record.bytes_out = outlet.status, outlet.bytes_out
                 self.records.write(record.line(self.now()))
 
-    async def _answer(
-        self, scope: Scope, headers: Headers, record: CallRecord, outlet: Outlet, receive: Receive
-    ) -> None:
+    async def _answer(self, scope: Scope, headers: Headers, record: CallRecord, outlet: Outlet) -> None:
         try:
-            answer = await self._route(scope, headers, record, outlet, receive)
+            answer = await self._route(scope, headers, record, outlet.receive)
         except GatewayError as problem:
             record.fail("refused", problem.reason)
             answer = reply.refusal(problem, None, record.request_id)
@@ -124,9 +125,7 @@ class McpApp:
         else:
             await outlet.reply(answer)
 
-    async def _route(
-        self, scope: Scope, headers: Headers, record: CallRecord, outlet: Outlet, receive: Receive
-    ) -> Reply | Stream:
+    async def _route(self, scope: Scope, headers: Headers, record: CallRecord, receive: Receive) -> Reply | Stream:
         method = scope["method"]
         if scope["path"] == "/healthz":
             return Reply(200, b'{"status":"ok"}')
@@ -139,7 +138,6 @@ class McpApp:
         body = b""
         if method == "POST":
             body = await self._body(headers, receive)
-            outlet.may_stream = "text/event-stream" in (headers.get("accept") or "text/event-stream")
         record.bytes_in = len(body)
         request = Request(method, workspace, server, headers, body, _ends_at(scope, self.now))
         return await self.exchange.handle(request, record)

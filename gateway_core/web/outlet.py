@@ -20,11 +20,19 @@ MIND_AFTER_S: Final = 0.05
 
 
 class Outlet:
-    """Sends one answer. `bytes_out` and `status` are what went out."""
+    """Sends one answer. `bytes_out` and `status` are what went out.
 
-    def __init__(self, receive: Receive, send: Send, extra: RawHeaders) -> None:
-        self._receive = receive
+    Args:
+        receive: ASGI's.
+        send: ASGI's.
+        may_stream: True once it is known that an event stream can be the answer.
+        extra: Headers of every answer.
+    """
+
+    def __init__(self, receive: Receive, send: Send, *, may_stream: Callable[[], bool], extra: RawHeaders) -> None:
+        self.receive = receive
         self._send = send
+        self._may_stream = may_stream
         self._extra = extra
         self._loop = asyncio.get_running_loop()
         self._answering = asyncio.current_task()
@@ -32,8 +40,6 @@ class Outlet:
         self._timer = self._loop.call_later(MIND_AFTER_S, self._start_minding)
         self._last_sent = self._loop.time()
         self._finished = False
-        self.may_stream = False
-        """True once it is known that the client takes an event stream as the answer to this request."""
         self.client_left = False
         self.streaming = False
         self.status = 0
@@ -96,13 +102,13 @@ class Outlet:
             leaving.cancel()
 
     async def _left(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
+        while (await self.receive())["type"] != "http.disconnect":
             pass
 
     async def _break_silence(self) -> None:
         if self._loop.time() - self._last_sent < PING_EVERY_S or self._finished:
             return
-        if self.streaming or self.may_stream:
+        if self.streaming or self._may_stream():
             await self.start_stream()
             await self.event(sse.PING)
         else:
