@@ -2,13 +2,17 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 
-.PHONY: help dev test lint lock env
+.PHONY: help dev test lint lock env conformance clients bench build build-McpFunction build-ApiFunction
 
 help:
 	@printf '%s\n' \
 	  'make dev          start the gateway on 127.0.0.1:$${PORT:-8787} with a demo server and a working key' \
 	  'make test         everything CI runs' \
 	  'make lint         ruff and mypy' \
+	  'make build        make the Lambda functions (then: sam deploy, see docs/operations.md)' \
+	  'make conformance  the official MCP suite, directly and through the gateway, side by side' \
+	  'make clients      real clients that are too heavy for make test (Claude Code, 250 MB)' \
+	  'make bench        what the gateway costs, in multiples of a bare proxy in the same run' \
 	  'make lock         renew the lock files after a change to pyproject.toml'
 
 dev:
@@ -24,7 +28,29 @@ test: lint
 lint: env
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy
 
+conformance: env
+	@.venv/bin/python -m tests.conformance.suite
+
+clients: env
+	@.venv/bin/python -m tests.clients.claude_code
+
+bench: env
+	@.venv/bin/python -m tests.bench
+
 lock:
 	@uv=$$(infra/bootstrap.sh --uv) && set -- --generate-hashes --no-emit-index-url --universal --no-header -q && \
 	$$uv pip compile pyproject.toml --group build "$$@" -o requirements.lock && \
-	$$uv pip compile pyproject.toml --group build --group dev -c requirements.lock "$$@" -o requirements-dev.lock
+	$$uv pip compile pyproject.toml --group build --group dev -c requirements.lock "$$@" -o requirements-dev.lock && \
+	set -- --python-version 3.13 --python-platform aarch64-manylinux2014 --generate-hashes --no-emit-index-url --no-header -q && \
+	$$uv pip compile --group data-plane -c requirements.lock "$$@" -o infra/mcp.lock && \
+	$$uv pip compile --group control-plane -c requirements.lock "$$@" -o infra/api.lock
+
+build: env
+	@sam=$$(infra/tool.sh sam) && SAM_CLI_TELEMETRY=0 "$$sam/sam" build
+
+# Called by `sam build`, which names the function and sets ARTIFACTS_DIR.
+build-McpFunction:
+	@infra/build.sh mcp
+
+build-ApiFunction:
+	@infra/build.sh api

@@ -99,12 +99,13 @@ def aws_world(settings: Settings, environment: Mapping[str, str] | None = None) 
 
 
 def policy(settings: Settings, *, forbidden: frozenset[tuple[str, int]] = frozenset()) -> Policy:
-    """Where upstream servers may be, as the operator set it."""
+    """Where upstream servers may be, as the operator set it. Never at the gateway itself: that would be a loop."""
+    own = {("127.0.0.1", settings.port), ("::1", settings.port)} if settings.local else set()
     return Policy(
         loopback=settings.local,
         networks=read_networks(settings.egress_allow),
         ports=settings.egress_ports,
-        forbidden=forbidden,
+        forbidden=forbidden | own,
         own_hosts=frozenset({urlsplit(settings.public_url).netloc.lower()} - {""}),
     )
 
@@ -130,8 +131,10 @@ def _json_api(settings: Settings, env: Mapping[str, str]) -> JsonApi:
 
     async def send(method: str, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         deadline = asyncio.get_running_loop().time() + AWS_CALL_S
+        # Egress writes the Host itself, the same one that was signed.
+        fields = [(name, value) for name, value in headers.items() if name.lower() != "host"]
         try:
-            response = await egress.send(method, url, list(headers.items()), body, deadline=deadline)
+            response = await egress.send(method, url, fields, body, deadline=deadline)
             return response.status, await response.read()
         except UpstreamError as error:
             raise ConnectionError(error.message) from error

@@ -20,7 +20,7 @@ from gateway_core.errors import (
     UpstreamTimedOut,
 )
 from gateway_core.protocol.inbound import Call
-from gateway_core.protocol.versions import INTERNAL_ERROR, INVALID_REQUEST, REFUSED_BY_POLICY
+from gateway_core.protocol.versions import INTERNAL_ERROR, INVALID_REQUEST, META_SUBSCRIPTION_ID, REFUSED_BY_POLICY
 
 RawHeaders = tuple[tuple[bytes, bytes], ...]
 
@@ -64,6 +64,11 @@ def error(call_id: str | int | None, code: int, message: str, data: Any = None) 
     if data is not None:
         detail["data"] = data
     return dump({"jsonrpc": "2.0", "id": call_id, "error": detail})
+
+
+def subscription_ended(call: Call) -> bytes:
+    """The result that ends a subscription in good order (2026-07-28 subscriptions, Graceful Closure)."""
+    return result(call, {"resultType": "complete", "_meta": {META_SUBSCRIPTION_ID: call.id}})
 
 
 def dump(value: Any) -> bytes:

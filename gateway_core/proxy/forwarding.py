@@ -5,8 +5,10 @@ import time
 from dataclasses import dataclass
 
 from gateway_core.egress import Response
+from gateway_core.errors import BadRequest
 from gateway_core.protocol.inbound import Call
 from gateway_core.protocol.reply import ACCEPTED, Reply, Stream
+from gateway_core.protocol.versions import METHOD_NOT_FOUND
 from gateway_core.proxy.answering import finished_reply, is_stream, session_gone
 from gateway_core.proxy.lifecycle import Lifecycle
 from gateway_core.proxy.place import Place
@@ -31,6 +33,9 @@ class Forwarding:
             NotFound: The session is gone; the client must initialize again.
         """
         long_lived = call.method == "subscriptions/listen"
+        if long_lived and self.listen_s == 0:
+            problem = BadRequest("This gateway offers no subscriptions.", code=METHOD_NOT_FOUND)
+            raise problem.of(call.id, http_status=404)
         now = asyncio.get_running_loop().time()
         deadline = place.deadline(now, self.listen_s if long_lived else place.server.timeout_s)
         begun = time.perf_counter()
@@ -49,7 +54,7 @@ class Forwarding:
 
     async def _acknowledged(self, response: Response, place: Place) -> Reply:
         """The answer to a notification or response. Its delivery is on record; only a lost session is told."""
-        await response.close()
+        await response.read()
         if response.status == 404 and (place.session is not None or place.session_lost):
             raise session_gone()
         if not 200 <= response.status < 300:

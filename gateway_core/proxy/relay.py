@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway_core.egress import Response
-from gateway_core.errors import UpstreamClosed, UpstreamError
+from gateway_core.errors import UpstreamClosed, UpstreamError, UpstreamTimedOut
 from gateway_core.protocol import reply, sse
 from gateway_core.protocol.inbound import Call
 from gateway_core.proxy.answering import note
@@ -44,6 +44,9 @@ async def relay_answer(
             async for event, _ in events:
                 yield event
     except UpstreamError as problem:
+        if call.method == "subscriptions/listen" and isinstance(problem, UpstreamTimedOut):
+            yield sse.message(reply.subscription_ended(call))
+            return
         place.record.fail("failed", problem.reason)
         yield sse.message(reply.failure(call, problem, place.record.request_id))
 

@@ -164,6 +164,26 @@ async def test_a_subscription_delivers_each_notification_as_it_happens(tmp_path)
         await asyncio.wait_for(server.gone.wait(), 5)
 
 
+async def test_a_subscription_that_lasted_its_time_ends_in_good_order(tmp_path):
+    async def listening(asked: Asked) -> None:
+        await asked.respond.stream()
+        await asked.respond.event({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged"})
+        await asyncio.Event().wait()
+
+    async with upstream(listening) as server, gateway(tmp_path, {"weather": server.url}, listen_s=1) as gw:
+        response = await gw.modern("/weather/mcp", "subscriptions/listen", {"notifications": {}})
+        ended = {"resultType": "complete", "_meta": {"io.modelcontextprotocol/subscriptionId": 7}}
+        assert events(response)[-1] == {"jsonrpc": "2.0", "id": 7, "result": ended}
+        assert gw.records.lines[-1]["outcome"] == "ok"
+
+
+async def test_a_gateway_that_offers_no_subscriptions_says_so_as_its_revision_demands(tmp_path):
+    async with upstream(weather) as server, gateway(tmp_path, {"weather": server.url}, listen_s=0) as gw:
+        response = await gw.modern("/weather/mcp", "subscriptions/listen", {"notifications": {}})
+        assert (response.status_code, response.json()["error"]["code"]) == (404, -32601)
+        assert server.seen == []
+
+
 async def test_notifications_are_accepted_with_202_and_reach_the_upstream(tmp_path):
     async with upstream(weather) as server, gateway(tmp_path, {"weather": server.url}) as gw:
         response = await gw.post("/weather/mcp", {"jsonrpc": "2.0", "method": "notifications/initialized"})

@@ -1,0 +1,164 @@
+"""What CloudFormation gets to see: the template after SAM's transform, and the tables as they are."""
+
+import json
+import os
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.programs import ROOT, environment, output
+
+pytestmark = pytest.mark.tools
+
+TRANSFORM = """
+import json, sys
+from pathlib import Path
+from samcli.lib.translate.sam_template_validator import SamTemplateValidator
+from samcli.yamlhelper import yaml_parse
+
+class NoPolicies:
+    def load(self):
+        return {}
+
+source = yaml_parse(Path(sys.argv[1]).read_text())
+made = SamTemplateValidator(source, NoPolicies(), region="eu-central-1").get_translated_template_if_valid()
+print(json.dumps(yaml_parse(made)))
+"""
+
+WITHOUT_NARROWER = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "secretsmanager:ListSecrets"}
+"""Actions that IAM knows only for all resources (Service Authorization Reference)."""
+
+
+@pytest.fixture(scope="module")
+def resources() -> dict[str, Any]:
+    made = output([environment("sam") / "python", "-c", TRANSFORM, "template.yaml"])
+    found: dict[str, Any] = json.loads(made)["Resources"]
+    return found
+
+
+def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
+    return {name: one["Properties"] for name, one in resources.items() if one["Type"] == kind}
+
+
+def integrations(resources: dict[str, Any]) -> dict[str, Any]:
+    paths = resources["Api"]["Properties"]["Body"]["paths"]
+    return {
+        path: methods["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]
+        for path, methods in paths.items()
+    }
+
+
+def statements(resources: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        statement
+        for role in of_type(resources, "AWS::IAM::Role").values()
+        for policy in role.get("Policies", ())
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_sam_finds_nothing_wrong_with_the_template():
+    sam = str(environment("sam") / "sam")
+    said = output(["env", "SAM_CLI_TELEMETRY=0", sam, "validate", "--lint", "--region", "eu-central-1"])
+    assert "is a valid SAM Template" in said
+
+
+def test_every_route_of_the_mcp_function_streams_for_as_long_as_a_function_may_run(resources):
+    mcp = {path: one for path, one in integrations(resources).items() if "McpFunction" in json.dumps(one["uri"])}
+    assert set(mcp) == {"/{name}/{server}/mcp", "/{name}/mcp", "/healthz"}
+    for one in mcp.values():
+        assert (one["responseTransferMode"], one["timeoutInMillis"]) == ("STREAM", 900_000)
+        assert one["uri"]["Fn::Sub"].endswith("/response-streaming-invocations")
+    assert resources["McpFunction"]["Properties"]["Timeout"] == 900
+
+
+def test_the_admin_api_is_answered_whole(resources):
+    one = integrations(resources)["/api/v1/{proxy+}"]
+    assert "responseTransferMode" not in one
+    assert "ApiFunction" in one["uri"]["Fn::Sub"]
+
+
+def test_no_two_names_stand_for_a_variable_at_one_place_of_the_path(resources):
+    # API Gateway refuses that at deployment, and no linter says so before.
+    names: dict[str, str] = {}
+    for path in integrations(resources):
+        before = ""
+        for segment in path.split("/")[1:]:
+            if segment.startswith("{"):
+                assert names.setdefault(before, segment) == segment
+            before += "/" + ("{}" if segment.startswith("{") else segment)
+
+
+def test_the_mcp_function_starts_our_loop_on_the_managed_runtime(resources):
+    function = resources["McpFunction"]["Properties"]
+    wrapper = function["Environment"]["Variables"]["AWS_LAMBDA_EXEC_WRAPPER"]
+    assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
+    assert os.access(ROOT / wrapper.removeprefix("/var/task/"), os.X_OK)
+    assert "AWS_LAMBDA_EXEC_WRAPPER" not in resources["ApiFunction"]["Properties"]["Environment"]["Variables"]
+
+
+def test_no_permission_is_for_everything_where_iam_knows_less(resources):
+    for statement in statements(resources):
+        actions = set(listed(statement["Action"]))
+        assert not any("*" in action for action in actions), statement
+        if "*" in listed(statement["Resource"]):
+            assert actions <= WITHOUT_NARROWER, statement
+
+
+def test_the_data_plane_can_neither_change_the_registry_nor_read_the_administrators_key(resources):
+    mcp = resources["McpRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    on_registry = [one for one in mcp if "RegistryTableArn" in json.dumps(one["Resource"])]
+    assert {action for one in on_registry for action in listed(one["Action"])} == {
+        "dynamodb:GetItem",
+        "dynamodb:BatchGetItem",
+        "dynamodb:Query",
+    }
+    for one in mcp:
+        if any(action.startswith("secretsmanager:") for action in listed(one["Action"])):
+            for arn in listed(one["Resource"]):
+                assert arn["Fn::Sub"].partition("/")[2] in ("upstream_*", "system/key-ring-??????")
+
+
+def test_the_key_is_used_only_through_secrets_manager_and_for_named_secrets(resources):
+    uses = [one for one in statements(resources) if any(a.startswith("kms:") for a in listed(one["Action"]))]
+    assert uses
+    for one in uses:
+        assert one["Resource"] == {"Fn::GetAtt": ["SecretsKey", "Arn"]}
+        assert one["Condition"]["StringEquals"]["kms:ViaService"]["Fn::Sub"].startswith("secretsmanager.")
+        assert one["Condition"]["StringLike"]["kms:EncryptionContext:SecretARN"]
+    assert resources["SecretsKey"]["Properties"]["EnableKeyRotation"] is True
+    assert resources["SecretsKey"]["DeletionPolicy"] == "RetainExceptOnCreate"
+
+
+def test_every_log_is_kept_for_a_set_time_and_every_function_writes_to_one(resources):
+    groups = of_type(resources, "AWS::Logs::LogGroup")
+    assert {group["RetentionInDays"]["Ref"] for group in groups.values()} == {"LogRetentionDays"}
+    for function in of_type(resources, "AWS::Lambda::Function").values():
+        assert function["LoggingConfig"]["LogFormat"] == "JSON"
+        assert function["LoggingConfig"]["LogGroup"]["Ref"] in groups
+        assert function["TracingConfig"] == {"Mode": "Active"}
+
+
+def test_the_stage_is_throttled_and_logs_neither_headers_nor_what_a_client_wrote_into_the_path(resources):
+    [stage] = of_type(resources, "AWS::ApiGateway::Stage").values()
+    [settings] = stage["MethodSettings"]
+    assert settings["ThrottlingRateLimit"] == settings["ThrottlingBurstLimit"] == {"Ref": "StageThrottle"}
+    assert (settings["LoggingLevel"], settings["DataTraceEnabled"]) == ("OFF", False)
+    fields = json.loads(stage["AccessLogSetting"]["Format"])
+    assert not {"$context.path", "$context.identity.userAgent", "$context.protocol"} & set(fields.values())
+
+
+@pytest.mark.parametrize("table", ["RegistryTable", "GrantsTable"])
+def test_the_tables_cannot_be_deleted_by_accident_and_can_be_brought_back_to_any_second(table: str):
+    template = yaml.safe_load((ROOT / "infra" / "tables.yaml").read_text())
+    assert template["Parameters"]["DeletionProtection"]["Default"] == "true"
+    resource = template["Resources"][table]
+    assert resource["DeletionPolicy"].startswith("Retain")
+    assert resource["Properties"]["DeletionProtectionEnabled"] == {"Ref": "DeletionProtection"}
+    assert resource["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert resource["Properties"]["TimeToLiveSpecification"]["Enabled"] is True
