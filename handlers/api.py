@@ -15,6 +15,7 @@ from mangum import Mangum
 from gateway_core.compose import admin_api
 from gateway_core.errors import BadRequest, GatewayError, NotFound, TwoCredentials
 from gateway_core.settings import read_settings
+from gateway_core.telemetry import write_logs
 from handlers.http_events import Event, RawHeaders, Scope, is_http, read_body, read_scope, whole_answer
 
 PLAIN_PATH: Final = re.compile(rb"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+")
@@ -23,6 +24,7 @@ PLAIN_NAME: Final = re.compile(rb"(?!x-forwarded-)(?!forwarded\Z)(?!host\Z)[a-z0
 """Names that are given on: none with an underscore, which some take for a hyphen, and none that says who we are."""
 
 _settings = read_settings()
+write_logs(_settings.log_level)
 _HOST: Final = urlsplit(_settings.public_url).netloc.encode()
 
 

@@ -2,5 +2,8 @@
 
 from gateway_core.compose_lean import data_plane
 from gateway_core.settings import read_settings
+from gateway_core.telemetry import write_logs
 
-app = data_plane(read_settings())
+_settings = read_settings()
+write_logs(_settings.log_level)
+app = data_plane(_settings)
