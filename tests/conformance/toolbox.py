@@ -1,0 +1,62 @@
+"""The table behind `tools/list` and `tools/call` of the conformance server: one function per tool.
+
+Holds no tool itself: `tools_plain` and `tools_asking` fill it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+
+Context = ServerRequestContext[Any, Any]
+Outcome = types.CallToolResult | types.InputRequiredResult
+Run = Callable[[Context, types.CallToolRequestParams], Awaitable[Outcome]]
+
+NO_ARGUMENTS: Mapping[str, Any] = {"type": "object", "properties": {}}
+
+
+def text(words: str) -> types.CallToolResult:
+    """A result of one text block."""
+    return types.CallToolResult(content=[types.TextContent(text=words)])
+
+
+@dataclass(slots=True)
+class Toolbox:
+    """Tools by name, in the order in which they were added."""
+
+    tools: dict[str, types.Tool] = field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)
+
+    def add(self, name: str, description: str, schema: Mapping[str, Any] = NO_ARGUMENTS) -> Callable[[Run], Run]:
+        """Register the decorated function under `name`."""
+
+        def register(run: Run) -> Run:
+            self.tools[name] = types.Tool(name=name, description=description, input_schema=dict(schema))
+            self.runs[name] = run
+            return run
+
+        return register
+
+    def __or__(self, other: Toolbox) -> Toolbox:
+        return Toolbox(self.tools | other.tools, self.runs | other.runs)
+
+    def input_schema(self, name: str) -> Mapping[str, Any] | None:
+        """The schema by which the SDK checks `Mcp-Param-*` headers; None for an unknown tool."""
+        tool = self.tools.get(name)
+        return None if tool is None else tool.input_schema
+
+    async def listed(self, _ctx: Context, _params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        """Answer `tools/list`."""
+        return types.ListToolsResult(tools=list(self.tools.values()))
+
+    async def call(self, ctx: Context, params: types.CallToolRequestParams) -> Outcome:
+        """Answer `tools/call`."""
+        run = self.runs.get(params.name)
+        if run is None:
+            raise MCPError(types.INVALID_PARAMS, f"There is no tool {params.name}.")
+        return await run(ctx, params)
