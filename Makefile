@@ -41,7 +41,7 @@ bench: env
 	@.venv/bin/python -m tests.bench
 
 lock:
-	@uv=$$(infra/bootstrap.sh --uv) && set -- --generate-hashes --no-emit-index-url --universal --no-header -q && \
+	@uv=$$(infra/bootstrap.sh --uv) && set -- --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header -q && \
 	$$uv pip compile pyproject.toml --group build "$$@" -o requirements.lock && \
 	$$uv pip compile pyproject.toml --group build --group dev -c requirements.lock "$$@" -o requirements-dev.lock && \
 	set -- --python-version 3.13 --python-platform aarch64-manylinux2014 --generate-hashes --no-emit-index-url --no-header -q && \

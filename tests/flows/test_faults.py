@@ -22,7 +22,7 @@ FAULTS = {
     "giant-header": "The headers of the server's answer are larger than 16 KiB.",
     "endless-headers": "The headers of the server's answer are larger than 16 KiB.",
     "redirect": "redirects to another address (HTTP 307), which the gateway does not follow.",
-    "upgrade": "The server wants to change the protocol.",
+    "upgrade": "The server's answer is no HTTP that can be read.",
     "silent": "The server did not answer within 0.7 s." + UNKNOWN,
     "slow-header": "The server did not answer within 0.7 s." + UNKNOWN,
     "drip": "The server did not finish its answer within 0.7 s." + UNKNOWN,
