@@ -27,6 +27,9 @@ env:
 
 test: lint
 	@.venv/bin/python -m pytest -n 2
+	@if .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] == (3, 11))' && oldest=$$(infra/bootstrap.sh --oldest); then \
+	  PYTHON=$$oldest infra/bootstrap.sh requirements-dev.lock .venv-3.11 && .venv-3.11/bin/python -m pytest -n 2 -m "not tools"; \
+	fi
 
 lint: env
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes .venv: the newest Python >= 3.11 that really runs, uv (its own copy when none is installed), locked packages.
-# Usage: infra/bootstrap.sh LOCKFILE [VENV], or infra/bootstrap.sh --uv to print where uv is. Never touches system packages; downloads live in the user's cache folder.
+# Usage: infra/bootstrap.sh LOCKFILE [VENV]; or --uv to print where uv is; or --oldest to print a Python 3.11, if one runs.
+# Never touches system packages; downloads live in the user's cache folder.
 set -eu
 
 UV_VERSION=0.13.8
@@ -18,11 +19,12 @@ find_python() {
         runs "$PYTHON" || { say "PYTHON=$PYTHON is not a Python 3.11 or newer that runs."; exit 1; }
         echo "$PYTHON"; return
     fi
-    for minor in 14 13 12 11; do
+    for minor in ${1:-14 13 12 11}; do
         for candidate in $(which -a "python3.$minor" 2>/dev/null) "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3."$minor".*/bin/python3; do
             if runs "$candidate"; then echo "$candidate"; return; fi
         done
     done
+    if [ -n "${1:-}" ]; then exit 1; fi
     for candidate in $(which -a python3 python 2>/dev/null); do
         if runs "$candidate"; then echo "$candidate"; return; fi
     done
@@ -46,6 +48,7 @@ find_uv() {
     echo "$own/bin/uv"
 }
 
+if [ "$lock" = --oldest ]; then find_python 11; exit; fi
 python=$(find_python)
 uv=$(find_uv "$python")
 if [ "$lock" = --uv ]; then echo "$uv"; exit 0; fi
