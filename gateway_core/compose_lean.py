@@ -111,13 +111,14 @@ def policy(settings: Settings, *, forbidden: frozenset[tuple[str, int]] = frozen
 
 
 def _edge(settings: Settings) -> Edge:
-    public_name = urlsplit(settings.public_url).hostname or ""
+    public = urlsplit(settings.public_url)
+    own_origin = f"{public.scheme}://{public.netloc}".lower()
     return Edge(
         public_url=settings.public_url,
         body_limit=settings.body_limit,
-        origins=frozenset({settings.public_url.lower(), *(origin.lower() for origin in settings.allowed_origins)}),
+        origins=frozenset({own_origin, *(origin.lower() for origin in settings.allowed_origins)}),
         any_origin="*" in settings.allowed_origins,
-        hosts=LOOPBACK_NAMES | {public_name.lower()} if settings.local else None,
+        hosts=LOOPBACK_NAMES | {(public.hostname or "").lower()} if settings.local else None,
     )
 
 

@@ -1,6 +1,7 @@
 """Settings, and the only reader of the environment."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Final
 from gateway_core.errors import Invalid
 
 DEFAULT_PORT: Final = 8787
+_ORIGIN: Final = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
+"""With a path where a stage stands before every route."""
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 """The most that BODY_LIMIT may allow: API Gateway carries 10 MB, a Lambda event 6 MB after base64."""
@@ -58,7 +61,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     env = os.environ if environment is None else environment
     port = _integer(env, "PORT", DEFAULT_PORT, low=1, high=65535)
     return Settings(
-        public_url=(env.get("PUBLIC_URL") or f"http://127.0.0.1:{port}").rstrip("/"),
+        public_url=_origin(env, "PUBLIC_URL", f"http://127.0.0.1:{port}"),
         port=port,
         gatehouse_data=Path(env.get("GATEHOUSE_DATA") or ".gatehouse"),
         egress_allow=_words(env, "EGRESS_ALLOW"),
@@ -75,6 +78,13 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         aws_region=env.get("AWS_REGION", ""),
         aws_endpoint_url=env.get("AWS_ENDPOINT_URL", ""),
     )  # fmt: skip
+
+
+def _origin(env: Mapping[str, str], name: str, default: str) -> str:
+    text = (env.get(name) or default).rstrip("/")
+    if _ORIGIN.fullmatch(text) is None:
+        raise Invalid(f"{name}={text!r}: give the URL that clients use, like https://mcp.example.com.")
+    return text
 
 
 def _choice(env: Mapping[str, str], name: str, default: str, choices: tuple[str, ...]) -> str:

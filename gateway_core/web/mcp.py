@@ -104,26 +104,22 @@ class McpApp:
     async def _answer(self, scope: Scope, headers: Headers, record: CallRecord, outlet: Outlet) -> None:
         try:
             answer = await self._route(scope, headers, record, outlet.receive)
+            if isinstance(answer, Stream):
+                await _stream(answer, outlet)
+                return
         except GatewayError as problem:
             record.fail("refused", problem.reason)
             answer = reply.refusal(problem, None, record.request_id)
         except OSError:
             raise
         except Exception:
-            # The edge: a bug of ours ends as a refusal with words, never as a guess.
+            # The edge: a bug of ours ends as a refusal with words, or as a broken stream; never as a guess.
             logger.exception("request_failed", extra={"fields": {"request_id": record.request_id}})
             record.fail("failed", "internal_error")
+            if outlet.streaming:
+                raise
             answer = reply.broken(record.request_id)
-        if isinstance(answer, Stream):
-            await outlet.start_stream(answer.headers)
-            async with aclosing(answer.events) as events:
-                async for event in events:
-                    await outlet.event(event)
-            await outlet.end()
-        elif scope["method"] == "HEAD":
-            await outlet.reply(Reply(answer.status, b"", answer.headers))
-        else:
-            await outlet.reply(answer)
+        await outlet.reply(Reply(answer.status, b"", answer.headers) if scope["method"] == "HEAD" else answer)
 
     async def _route(self, scope: Scope, headers: Headers, record: CallRecord, receive: Receive) -> Reply | Stream:
         method = scope["method"]
@@ -170,6 +166,14 @@ class McpApp:
         if origin is not None and self.edge.allows(origin):
             extra += ((b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin"), _EXPOSED)
         return extra
+
+
+async def _stream(answer: Stream, outlet: Outlet) -> None:
+    await outlet.start_stream(answer.headers)
+    async with aclosing(answer.events) as events:
+        async for event in events:
+            await outlet.event(event)
+    await outlet.end()
 
 
 def _endpoint(scope: Scope) -> tuple[str | None, str]:

@@ -17,6 +17,7 @@ from gateway_core.local.data_folder import DATABASE
 from gateway_core.local.server import both_planes, ensure_admin_key, local_world
 from gateway_core.settings import Settings
 from gateway_core.storage.sqlite import SqliteTable
+from gateway_core.web.mcp import McpApp
 from tests.flows.upstreams import Json, serving
 
 NOW = 1_795_000_000
@@ -55,6 +56,7 @@ class Gateway:
     records: Lines
     clock: list[int]
     table: SqliteTable
+    mcp: McpApp
 
     async def post(self, path: str, body: Any, key: str | None = None, **headers: str) -> httpx2.Response:
         """POST to `path`; `headers` are written with _ for -, and "" leaves one out."""
@@ -110,7 +112,7 @@ async def gateway(
             serving(both_planes(mcp, admin_api(chosen, world))) as port,
             httpx2.AsyncClient(trust_env=False, timeout=20) as http,
         ):
-            made = Gateway(f"http://127.0.0.1:{port}", admin, "", http, records, clock, table)
+            made = Gateway(f"http://127.0.0.1:{port}", admin, "", http, records, clock, table, mcp)
             await made.apply({"workspaces": [{"slug": "research", "name": "Research"}, {"slug": "sales"}]})
             entries = [
                 {"slug": slug, "workspaces": ["research"], **(given if isinstance(given, dict) else {"url": given})}

@@ -3,13 +3,14 @@
 import asyncio
 import json
 import time
+from typing import Any
 
 import httpx2
 import pytest
 
 from tests.evil import closed_port, evil_upstream
 from tests.flows.gateways import call, events, gateway
-from tests.flows.upstreams import Asked, result, text, upstream
+from tests.flows.upstreams import Asked, result, serving, text, upstream
 
 UNKNOWN = " What it did with the call is unknown: check before you repeat it."
 FAULTS = {
@@ -223,3 +224,22 @@ async def test_a_tool_that_failed_is_on_record_as_such(tmp_path):
     async with upstream(failing) as server, gateway(tmp_path, {"weather": server.url}) as gw:
         await gw.post("/weather/mcp", call())
         assert (gw.records.lines[-1]["outcome"], gw.records.lines[-1]["reason"]) == ("tool_error", "tool_error")
+
+
+async def test_a_call_on_lambda_is_answered_before_the_platform_cuts_the_line(tmp_path):
+    async def waiting(asked: Asked) -> None:
+        await asyncio.Event().wait()
+
+    async with upstream(waiting) as server, gateway(tmp_path, {"weather": server.url}) as gw:
+
+        async def on_lambda(scope: Any, receive: Any, send: Any) -> None:
+            """The platform says when it will cut: in 2.5 s, of which two are kept back."""
+            told = {"request_id": "r-1", "deadline_ms": (time.time() + 2.5) * 1000}
+            await gw.mcp({**scope, "extensions": {"gatehouse.lambda": told}}, receive, send)
+
+        async with serving(on_lambda) as port:
+            begun = time.monotonic()
+            response = await gw.http.post(f"http://127.0.0.1:{port}/weather/mcp", json=call(), headers=gw.headers())
+            assert time.monotonic() - begun < 2.5
+        assert "did not answer within 0.5 s" in response.json()["result"]["content"][0]["text"]
+        assert response.headers["x-request-id"] == gw.records.lines[-1]["request_id"] == "r-1"

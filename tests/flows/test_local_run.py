@@ -215,3 +215,23 @@ def test_the_command_line_says_what_to_do_when_no_gateway_runs(tmp_path):
     wrong = machine.run("apply", "-f", "nowhere.yaml")
     assert wrong.returncode == 1
     assert "nowhere.yaml cannot be read" in wrong.stderr
+
+
+def test_a_mistake_in_the_file_is_told_with_its_line_and_the_same_file_mended_is_applied_once(tmp_path):
+    machine, file = Machine(tmp_path), tmp_path / "gatehouse.yaml"
+    good = "workspaces:\n  - {slug: research}\nservers:\n  - slug: linear\n    url: https://mcp.example.com/mcp\n"
+    good += "    workspaces: [research]\n"
+    with machine.running():
+        file.write_text(good.replace("[research]", "[reserch]").replace("url:", "adress: x\n    url:"))
+        refused = machine.run("apply", "-f", str(file))
+        assert refused.returncode == 1
+        assert f"{file}:5: servers[0].adress: unknown field 'adress'" in refused.stderr
+        assert "Nothing was changed." in refused.stderr
+        file.write_text(good.replace("[research]", "[reserch]"))
+        refused = machine.run("apply", "-f", str(file))
+        assert f"{file}:6: servers[0].workspaces[0]: there is no workspace 'reserch'" in refused.stderr
+        file.write_text(good)
+        assert machine.run("apply", "-f", str(file)).stdout == "created workspace research\ncreated server linear\n"
+        assert machine.run("apply", "-f", str(file)).stdout == "Nothing to change.\n"
+        pruned = machine.run("apply", "-f", str(file), "--prune").stdout
+        assert pruned == "deleted server demo\ndeleted workspace demo-team\n"

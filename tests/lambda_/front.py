@@ -1,0 +1,59 @@
+"""API Gateway for tests: HTTP in, events to runtime processes, one at a time each, and their streams back out."""
+
+import asyncio
+import json
+from typing import Any
+
+from handlers.http_events import PRELUDE_END
+from tests.lambda_.events import rest
+from tests.lambda_.fake_runtime_api import FakeRuntimeApi, Invocation
+
+
+class Front:
+    """ASGI. Each request takes an idle runtime, as Lambda does, and waits where there is none."""
+
+    def __init__(self, runtimes: list[FakeRuntimeApi]) -> None:
+        self._idle: asyncio.Queue[FakeRuntimeApi] = asyncio.Queue()
+        for each in runtimes:
+            self._idle.put_nowait(each)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        headers: dict[str, list[str]] = {}
+        for name, value in scope["headers"]:
+            headers.setdefault(name.decode(), []).append(value.decode("latin-1"))
+        runtime = await self._idle.get()
+        event = rest(scope["method"], scope["path"], body=body.decode() or None, multiValueHeaders=headers)
+        answering = asyncio.create_task(self._answer(runtime.invoke(event), send))
+        leaving = asyncio.create_task(receive())
+        await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        leaving.cancel()
+        if not answering.done():
+            # The client left. API Gateway lets the function finish; a test does not wait for that.
+            answering.cancel()
+        await asyncio.gather(answering, leaving, return_exceptions=True)
+        if not answering.cancelled():
+            answering.result()
+            self._idle.put_nowait(runtime)
+
+    async def _answer(self, invocation: Invocation, send: Any) -> None:
+        started, held = False, b""
+        try:
+            while True:
+                held += await invocation.chunk()
+                if not started:
+                    if PRELUDE_END not in held:
+                        continue
+                    prelude, _, held = held.partition(PRELUDE_END)
+                    head = json.loads(prelude)
+                    fields = [(name.encode(), value.encode()) for name, value in head["headers"].items()]
+                    await send({"type": "http.response.start", "status": head["statusCode"], "headers": fields})
+                    started = True
+                await send({"type": "http.response.body", "body": held, "more_body": True})
+                held = b""
+        except EOFError:
+            await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,45 @@
+"""Settings: what cannot be used is told by name, with what it takes."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway_core.compose_lean import policy
+from gateway_core.errors import Invalid
+from gateway_core.settings import Settings, read_settings
+
+
+def test_without_any_variable_the_gateway_is_local_and_public_on_loopback():
+    assert read_settings({}) == Settings(public_url="http://127.0.0.1:8787")
+    assert read_settings({"PORT": "9000", "GATEHOUSE_DATA": "/srv/data"}) == Settings(
+        public_url="http://127.0.0.1:9000", port=9000, gatehouse_data=Path("/srv/data")
+    )
+    assert read_settings({"REGISTRY_TABLE": "r"}).local is False
+    assert read_settings({"PUBLIC_URL": "https://mcp.example.com/"}).public_url == "https://mcp.example.com"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("PORT", "http", "PORT='http': give a whole number from 1 to 65535."),
+        ("PORT", "0", "give a whole number from 1 to 65535."),
+        ("PORT", "65536", "give a whole number from 1 to 65535."),
+        ("BODY_LIMIT", "4194305", "BODY_LIMIT='4194305': give a whole number from 1024 to 4194304."),
+        ("LISTEN_S", "-1", "LISTEN_S='-1': give a whole number from 0 to 840."),
+        ("EGRESS_PORTS", "443 x", "EGRESS_PORTS='x': give a whole number from 1 to 65535."),
+        ("LOG_LEVEL", "LOUD", "LOG_LEVEL='LOUD': give one of DEBUG, INFO, WARNING, ERROR."),
+        ("PUBLIC_URL", "mcp.example.com", "PUBLIC_URL='mcp.example.com': give the URL that clients use"),
+        ("PUBLIC_URL", "http://[", "give the URL that clients use"),
+        ("PUBLIC_URL", "https://mcp.example.com:port", "give the URL that clients use"),
+        ("PUBLIC_URL", "https://a@mcp.example.com", "give the URL that clients use"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_told_by_name_with_what_it_takes(name, value, told):
+    with pytest.raises(Invalid) as problem:
+        read_settings({name: value})
+    assert told in problem.value.message
+
+
+def test_a_network_that_is_none_is_told_before_the_first_call():
+    with pytest.raises(Invalid, match=r"'10\.0\.0\.0/33' is not a network"):
+        policy(read_settings({"EGRESS_ALLOW": "10.0.0.0/33"}))
