@@ -2,13 +2,13 @@
 
 from functools import partial
 
-from fastapi import FastAPI
-
 from gateway_core.admin.administration import Administration
-from gateway_core.compose_lean import World, aws_world
+from gateway_core.compose_lean import World, aws_world, edge
 from gateway_core.egress import check_url
 from gateway_core.settings import Settings
 from gateway_core.web import api
+from gateway_core.web.edge import MAX_ADMIN_BODY, behind
+from gateway_core.web.outlet import AsgiApp
 
 
 def administration(world: World) -> Administration:
@@ -16,6 +16,7 @@ def administration(world: World) -> Administration:
     return Administration(world.table, world.secrets, world.clock, partial(check_url, policy=world.policy))
 
 
-def admin_api(settings: Settings, world: World | None = None) -> FastAPI:
+def admin_api(settings: Settings, world: World | None = None) -> AsgiApp:
     """The ASGI application of the admin API."""
-    return api.admin_api(administration(world or aws_world(settings)))
+    app = api.admin_api(administration(world or aws_world(settings)))
+    return behind(edge(settings, MAX_ADMIN_BODY), app)

@@ -8,6 +8,7 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -29,7 +30,8 @@ from gateway_core.settings import Settings, platform_environment
 from gateway_core.storage.dynamo import DynamoTable
 from gateway_core.upstream.auth import HeldSecrets
 from gateway_core.upstream.client import UpstreamClient
-from gateway_core.web.mcp import LOOPBACK_NAMES, Edge, McpApp
+from gateway_core.web.edge import LOOPBACK_NAMES, Edge
+from gateway_core.web.mcp import McpApp
 
 KEY_RING: Final = "system/key-ring"
 """Name of the secret that holds the keys which seal sessions and tokens. No `ports.Secrets` name has a slash."""
@@ -55,8 +57,9 @@ class StandardOutput:
 
     def write(self, record: Mapping[str, Any]) -> None:
         """See ports.Records.write."""
-        sys.stdout.write(json.dumps(record, separators=(",", ":")) + "\n")
-        sys.stdout.flush()
+        with suppress(OSError, ValueError):
+            sys.stdout.write(json.dumps(record, separators=(",", ":")) + "\n")
+            sys.stdout.flush()
 
 
 def unix_time() -> int:
@@ -75,8 +78,9 @@ def data_plane(settings: Settings, world: World | None = None) -> McpApp:
         directory=Directory(world.table),
         lifecycle=lifecycle,
         forwarding=Forwarding(upstream, lifecycle, settings.listen_s),
+        records=world.records,
     )
-    return McpApp(exchange, _edge(settings), world.records, egress.close)
+    return McpApp(exchange, edge(settings, settings.body_limit), world.records, egress.close)
 
 
 def aws_world(settings: Settings, environment: Mapping[str, str] | None = None) -> World:
@@ -110,13 +114,14 @@ def policy(settings: Settings, *, forbidden: frozenset[tuple[str, int]] = frozen
     )
 
 
-def _edge(settings: Settings) -> Edge:
+def edge(settings: Settings, body_limit: int) -> Edge:
+    """The door: which hosts and web pages may come in, as the operator set it."""
     public = urlsplit(settings.public_url)
-    own_origin = f"{public.scheme}://{public.netloc}".lower()
+    own = {f"{public.scheme}://{public.netloc}".lower()} if settings.public_url else set()
     return Edge(
         public_url=settings.public_url,
-        body_limit=settings.body_limit,
-        origins=frozenset({own_origin, *(origin.lower() for origin in settings.allowed_origins)}),
+        body_limit=body_limit,
+        origins=frozenset(own | {origin.lower() for origin in settings.allowed_origins}),
         any_origin="*" in settings.allowed_origins,
         hosts=LOOPBACK_NAMES | {(public.hostname or "").lower()} if settings.local else None,
     )

@@ -10,7 +10,7 @@ from typing import Final
 from gateway_core.errors import Invalid
 
 DEFAULT_PORT: Final = 8787
-_ORIGIN: Final = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
+_URL: Final = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
 """With a path where a stage stands before every route."""
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
@@ -22,7 +22,8 @@ class Settings:
     """What an operator decides. Every field has one environment variable of the same name in capitals."""
 
     public_url: str
-    """Origin under which clients reach the gateway, without a trailing slash. Never taken from a request."""
+    """URL under which clients reach the gateway, without a trailing slash; never taken from a request. Empty on AWS
+    until an operator says it."""
     port: int = DEFAULT_PORT
     gatehouse_data: Path = Path(".gatehouse")
     """Folder of the local run: database, key file, administrator's key."""
@@ -61,13 +62,13 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     env = os.environ if environment is None else environment
     port = _integer(env, "PORT", DEFAULT_PORT, low=1, high=65535)
     return Settings(
-        public_url=_origin(env, "PUBLIC_URL", f"http://127.0.0.1:{port}"),
+        public_url=_public_url(env, "" if env.get("REGISTRY_TABLE") else f"http://127.0.0.1:{port}"),
         port=port,
         gatehouse_data=Path(env.get("GATEHOUSE_DATA") or ".gatehouse"),
         egress_allow=_words(env, "EGRESS_ALLOW"),
         egress_ports=tuple(_integer({"EGRESS_PORTS": word}, "EGRESS_PORTS", 0, low=1, high=65535)
                            for word in _words(env, "EGRESS_PORTS")) or (443, 8443),
-        allowed_origins=_words(env, "ALLOWED_ORIGINS"),
+        allowed_origins=_origins(env),
         body_limit=_integer(env, "BODY_LIMIT", 1024 * 1024, low=1024, high=MAX_BODY_BYTES),
         listen_s=_integer(env, "LISTEN_S", 300, low=0, high=840),
         log_level=_choice(env, "LOG_LEVEL", "INFO", LOG_LEVELS),
@@ -80,11 +81,19 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     )  # fmt: skip
 
 
-def _origin(env: Mapping[str, str], name: str, default: str) -> str:
-    text = (env.get(name) or default).rstrip("/")
-    if _ORIGIN.fullmatch(text) is None:
-        raise Invalid(f"{name}={text!r}: give the URL that clients use, like https://mcp.example.com.")
+def _public_url(env: Mapping[str, str], default: str) -> str:
+    text = (env.get("PUBLIC_URL") or default).rstrip("/")
+    if text and _URL.fullmatch(text) is None:
+        raise Invalid(f"PUBLIC_URL={text!r}: give the URL that clients use, like https://mcp.example.com.")
     return text
+
+
+def _origins(env: Mapping[str, str]) -> tuple[str, ...]:
+    origins = _words(env, "ALLOWED_ORIGINS")
+    for origin in origins:
+        if origin != "*" and (_URL.fullmatch(origin) is None or origin.count("/") != 2):
+            raise Invalid(f"ALLOWED_ORIGINS={origin!r}: give web origins, like https://app.example.com, or *.")
+    return origins
 
 
 def _choice(env: Mapping[str, str], name: str, default: str, choices: tuple[str, ...]) -> str:

@@ -5,9 +5,13 @@ import logging
 import re
 import secrets
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from gateway_core.errors import GatewayError, StoreUnavailable, UpstreamError
+
+MAX_RECORDED: Final = 256
+"""Characters of a name that a client or server chose."""
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
 
 
@@ -36,20 +40,24 @@ class CallRecord:
     upstream_s: float = 0.0
     bytes_in: int = 0
     bytes_out: int = 0
-    awaits_answer: bool = False
-    """True once it is known that this is a request, which a stream may answer. Not written."""
+    may_stream: bool = False
+    """True once it is known that an event stream can answer this call. Not written."""
 
     def fail(self, outcome: str, reason: str) -> None:
         """Note how the call ended, unless an earlier step already did."""
         if self.outcome == "ok":
             self.outcome, self.reason = outcome, reason
 
-    def line(self, at: float) -> dict[str, Any]:
-        """The record as written. `at` is Unix time in seconds; durations are milliseconds."""
+    def part(self) -> "CallRecord":
+        """The record of one call in a batch."""
+        return replace(self, started=time.perf_counter(), outcome="ok", reason="", http_status=200, upstream_s=0.0)
+
+    def line(self) -> dict[str, Any]:
+        """The record as written. `time` is Unix time in seconds; durations are milliseconds."""
         total_s = time.perf_counter() - self.started
         return {
             "type": "call",
-            "time": round(at, 3),
+            "time": round(time.time(), 3),
             "request_id": self.request_id,
             "trace_id": self.trace_id,
             "workspace": self.workspace,
@@ -71,6 +79,11 @@ class CallRecord:
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
         }
+
+
+def outcome_of(problem: GatewayError) -> tuple[str, str]:
+    """Outcome and reason of a call that ended with `problem`."""
+    return ("failed" if isinstance(problem, UpstreamError | StoreUnavailable) else "refused"), problem.reason
 
 
 def trace_id_of(traceparent: str | None) -> str:

@@ -69,7 +69,8 @@ def _plain(headers: RawHeaders) -> RawHeaders:
 
 # One event loop for the life of the process: connections that are kept between events belong to it.
 asyncio.set_event_loop(asyncio.new_event_loop())
-_mangum = Mangum(admin_api(_settings), lifespan="off", custom_handlers=[Reading])
+# Mangum's type for applications names the parameters, which a plain callable's type cannot.
+_mangum = Mangum(admin_api(_settings), lifespan="off", custom_handlers=[Reading])  # type: ignore[arg-type]
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 
 from gateway_core.admin.planning import Change
-from gateway_core.admin.state import State, every, read_state
+from gateway_core.admin.state import State, every
 from gateway_core.errors import Conflict
 from gateway_core.ports import ABSENT, ANY, Condition, Delete, Put, Table, Unchanged, Write
 from gateway_core.registry import servers
@@ -64,9 +64,12 @@ _ORDER = {
 
 async def touch(table: Table) -> None:
     """Give the organisation a new revision, so that every process reads again what it has cached."""
-    state = await read_state(table)
-    if state.organisation is not None:
-        await table.transact([_Head(state.organisation, state.head_version).write()])
+    while (item := await table.get(keys.organisation_head())) is not None:
+        try:
+            await table.transact([_Head(item.data["name"], item.version).write()])
+        except Conflict:
+            continue  # Somebody else gave it a new one, perhaps before our change: once more.
+        return
 
 
 def _writes(change: Change) -> list[Write]:

@@ -1,6 +1,7 @@
 """What people write, before it is trusted: the configuration file and the bodies of the admin API."""
 
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -34,7 +35,15 @@ def _header_names(headers: dict[str, Any]) -> dict[str, Any]:
         if name.lower() in seen:
             raise ValueError(f"{name} appears twice (header names do not differ by case)")
         seen.add(name.lower())
+        if isinstance(headers[name], str) and _SECRET_HEADER.search(name):
+            raise ValueError(
+                f"the value of {name} is a secret: write {{secret: NAME}}, and set it with: gatehouse secrets set NAME"
+            )
     return headers
+
+
+_SECRET_HEADER: Final = re.compile(r"auth|token|secret|key|password|credential", re.IGNORECASE)
+"""Headers whose values belong into the secret store and not into a file or the registry."""
 
 
 def _header_value(text: str) -> str:

@@ -60,7 +60,11 @@ def _slug_problems(draft: ConfigDraft, state: State, *, prune: bool) -> Iterator
     taken: dict[str, str] = {}
     entries = [(("workspaces", i, "slug"), "workspace", w.slug) for i, w in enumerate(draft.workspaces)]
     entries += [(("servers", i, "slug"), "server", s.slug) for i, s in enumerate(draft.servers)]
+    ids = {workspace.record.id for workspace in state.workspaces.values()}
+    ids |= {server.record.id for server in state.servers.values()}
     for path, kind, slug in entries:
+        if slug in ids:
+            yield path, f"{slug!r} is the id of something that exists, and ids stand in URLs as slugs do"
         if slug in taken:
             yield path, f"{slug!r} is already the slug of a {taken[slug]} in this file"
         taken.setdefault(slug, kind)

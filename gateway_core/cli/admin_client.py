@@ -89,6 +89,8 @@ def admin_client(settings: Settings, url: str | None, key: str | None) -> AdminC
                 f"There is no administrator's key in {folder}/admin.key. Start the gateway once (make dev), "
                 "name its data folder with GATEHOUSE_DATA, or make the key anew: gatehouse admin-key"
             ) from None
+    if not key.isascii():
+        raise CommandFailed("The administrator's key is ASCII text; this one is not. Was it copied whole?")
     return AdminClient((url or f"http://127.0.0.1:{settings.port}").rstrip("/"), key)
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -98,12 +99,14 @@ def list_keys(
     client = admin_client(read_settings(), url, key)
     query = {} if workspace is None else {"workspace": workspace}
     slugs = {each["id"]: each["slug"] for each in client.call("GET", "/workspaces")["workspaces"]}
+    slugs |= {each["id"]: each["slug"] for each in client.call("GET", "/servers")["servers"]}
     rows = [
         (each["id"], slugs.get(each["workspace_id"], "-"), f"{each['kind']}:{each['subject']}",
+         "all" if each["servers"] is None else ", ".join(slugs.get(id_, "-") for id_ in each["servers"]),
          _day(each["created_at"]), _key_state(each))
         for each in client.call("GET", "/keys", **query)["keys"]
     ]  # fmt: skip
-    _table(("KEY", "WORKSPACE", "FOR", "CREATED", "STATE"), rows)
+    _table(("KEY", "WORKSPACE", "FOR", "SERVERS", "CREATED", "STATE"), rows)
 
 
 @keys.command("revoke")
@@ -111,7 +114,8 @@ def revoke_key(key_id: str, url: Url = None, key: Key = None) -> None:
     """Revoke an API key. It is refused from the next request on."""
     client = admin_client(read_settings(), url, key)
     # Whoever has the key itself at hand may name it so; only its id goes over the wire.
-    gone = client.call("DELETE", f"/keys/{key_id.split('_')[2] if key_id.count('_') == 3 else key_id}")
+    wanted = key_id.split("_")[2] if key_id.count("_") == 3 else key_id
+    gone = client.call("DELETE", f"/keys/{quote(wanted, safe='')}")
     typer.echo(f"Revoked {gone['id']} ({gone['kind']}:{gone['subject']}).")
 
 
@@ -123,7 +127,7 @@ def set_secret(name: str, url: Url = None, key: Key = None) -> None:
         value = typer.prompt("Value", hide_input=True)
     else:
         value = sys.stdin.read().removesuffix("\n").removesuffix("\r")
-    client.call("PUT", f"/secrets/{name}", {"value": value})
+    client.call("PUT", f"/secrets/{quote(name, safe='')}", {"value": value})
     typer.echo(f"Set {name}.")
 
 
@@ -137,7 +141,7 @@ def list_secrets(url: Url = None, key: Key = None) -> None:
 @secrets.command("delete")
 def delete_secret(name: str, url: Url = None, key: Key = None) -> None:
     """Delete a secret that no server uses."""
-    admin_client(read_settings(), url, key).call("DELETE", f"/secrets/{name}")
+    admin_client(read_settings(), url, key).call("DELETE", f"/secrets/{quote(name, safe='')}")
     typer.echo(f"Deleted {name}.")
 
 

@@ -1,14 +1,17 @@
 """Backup of a data folder as one file, and its way back; both while a gateway runs on the folder or not."""
 
+import asyncio
 import io
 import tarfile
 import tempfile
 from pathlib import Path
 from typing import Final
 
-from gateway_core.errors import Invalid
+from gateway_core.admin.applying import touch
+from gateway_core.errors import GatewayError, Invalid, StoreUnavailable
 from gateway_core.local.data_folder import ADMIN_KEY_FILE, DATABASE, DEMO_KEY_FILE, KEY_FILE, write_private
 from gateway_core.storage.backup import backup_database, restore_database
+from gateway_core.storage.sqlite import SqliteTable
 
 FILES: Final = (KEY_FILE, ADMIN_KEY_FILE, DEMO_KEY_FILE)
 MAX_KEY_BYTES: Final = 64 * 1024
@@ -21,6 +24,8 @@ def write_archive(folder: Path, target: Path) -> None:
         Invalid: There is no gateway's data in `folder`, or `target` cannot be written.
         StoreUnavailable, StoreFull: The copy could not be made.
     """
+    if target.exists():
+        raise Invalid(f"{target} exists already. Name another file, or remove it first.")
     with tempfile.TemporaryDirectory() as scratch:
         # The database first: whatever sealed what is in it is in the key file by now.
         copy = Path(scratch) / DATABASE
@@ -61,11 +66,26 @@ def restore_archive(folder: Path, source: Path, *, now: int) -> Path | None:
             write_archive(folder, kept)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Into a database of its own first: a damaged or newer one is refused before anything is replaced.
-        restore_database(database, Path(scratch) / "checked.db", now=now)
-        for name, text in texts.items():
-            write_private(folder / name, text)
-        restore_database(database, folder / DATABASE, now=now)
+        checked = Path(scratch) / "checked.db"
+        restore_database(database, checked, now=now)
+        _renew_revision(checked, now)
+        try:
+            for name, text in texts.items():
+                write_private(folder / name, text)
+            restore_database(checked, folder / DATABASE, now=now)
+        except (OSError, GatewayError) as error:
+            there = "" if kept is None else f" What was there before is in {kept}: restore that first."
+            raise StoreUnavailable(f"The backup was restored in part only ({error}).{there}") from error
     return kept
+
+
+def _renew_revision(database: Path, now: int) -> None:
+    """Give what is restored a revision that no process has seen, so that none goes on with what it had cached."""
+    table = SqliteTable(database, lambda: now)
+    try:
+        asyncio.run(touch(table))
+    finally:
+        table.close()
 
 
 def _unpack(source: Path, scratch: Path) -> tuple[Path, dict[str, str]]:

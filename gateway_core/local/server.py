@@ -33,6 +33,7 @@ from gateway_core.settings import Settings
 from gateway_core.storage import keys
 from gateway_core.storage.sqlite import SqliteTable
 from gateway_core.telemetry import write_logs
+from gateway_core.web.mcp import McpApp
 from gateway_core.web.outlet import AsgiApp, Receive, Scope, Send
 
 HOST = "127.0.0.1"
@@ -67,6 +68,19 @@ def serve(settings: Settings) -> None:
         asyncio.run(_serve(settings, listener))
 
 
+class _Server(uvicorn.Server):
+    """Ends open streams before it waits for requests to finish: clients hold them for as long as they are there."""
+
+    def __init__(self, config: uvicorn.Config, mcp: McpApp) -> None:
+        super().__init__(config)
+        self._mcp = mcp
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn.Server.shutdown."""
+        await self._mcp.stop()
+        await super().shutdown(sockets)
+
+
 async def _serve(settings: Settings, listener: socket.socket) -> None:
     write_logs(settings.log_level)
     table = SqliteTable(settings.gatehouse_data / DATABASE, unix_time)
@@ -81,7 +95,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
                 timeout_graceful_shutdown=STOP_WITHIN_S,
             )  # fmt: skip
             _welcome(settings, demo)
-            await uvicorn.Server(config).serve(sockets=[listener])
+            await _Server(config, mcp).serve(sockets=[listener])
             await mcp.close()
     finally:
         table.close()
@@ -132,7 +146,11 @@ async def _demo(settings: Settings, admin: Administration, world: World) -> Asyn
         return
     process = await asyncio.to_thread(_start_demo)
     try:
-        port = int(await asyncio.to_thread(process.stdout.readline)) if process.stdout is not None else 0
+        assert process.stdout is not None  # noqa: S101 - asked for below
+        told = await asyncio.to_thread(process.stdout.readline)
+        if not told:
+            raise Invalid("The demo server did not start; what it said stands above.")
+        port = int(told)
         url = f"http://{HOST}:{port}/mcp"
         await admin.apply(ApplyDraft(config=_demo_config(url, first=state.organisation is None)))
         yield Demo(f"{settings.public_url}/{DEMO_WORKSPACE}/{DEMO_SERVER}/mcp", await _demo_key(settings, admin, world))
@@ -214,6 +232,8 @@ def _welcome(settings: Settings, demo: Demo | None) -> None:
             f'  claude mcp add --transport http demo {demo.url} --header "Authorization: Bearer {demo.key}"',
             "",
         ]
+    else:
+        lines += ["  The demo server was deleted. A new data folder has one: GATEHOUSE_DATA=.gatehouse-2 make dev", ""]
     lines += [f"  Administrator's key: {settings.gatehouse_data / ADMIN_KEY_FILE}", ""]
     # Standard error: standard output carries the records of calls, one JSON object a line, and nothing else.
     print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201 - said to the person at the keyboard

@@ -87,8 +87,9 @@ def _read_batch(messages: list[Any], version: str | None) -> list[Call]:
 def _read_legacy(message: Any, version: str | None) -> Call:
     kind, call_id = _envelope(message, responses=True)
     params = message.get("params", {})
-    if version is None and META_VERSION in _meta(params):
-        raise _mismatch("the MCP-Protocol-Version header is missing", call_id)
+    if META_VERSION in _meta(params):
+        what = "is missing" if version is None else "does not say what the body says"
+        raise _mismatch(f"the mcp-protocol-version header {what}", call_id)
     method = message.get("method", "")
     if kind == "request" and method not in REQUESTS["legacy"]:
         raise _no_method(method, call_id, http_status=200)

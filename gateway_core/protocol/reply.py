@@ -115,7 +115,10 @@ def refusal(problem: GatewayError, call: Call | None, request_id: str) -> Reply:
     if isinstance(problem, Refused | UpstreamError):
         if call is not None and call.kind == "request":
             return Reply(200, failure(call, problem, request_id))
-        return Reply(200, error(None, REFUSED_BY_POLICY, problem.message, {"reason": problem.reason}))
+        # Nobody waits for a JSON-RPC answer: a notification that is not accepted is an HTTP error
+        # (2025-11-25 transports, Sending Messages, item 4), and so is a stream that is not opened.
+        status = 400 if isinstance(problem, Refused) else 502
+        return Reply(status, error(None, REFUSED_BY_POLICY, problem.message, {"reason": problem.reason}))
     headers: RawHeaders = JSON_HEADERS
     if isinstance(problem, MethodNotAllowed):
         headers = (*headers, (b"allow", problem.allow.encode()))

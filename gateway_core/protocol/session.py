@@ -6,9 +6,8 @@ Only a legacy upstream that gives out a session makes the gateway give one to th
 import base64
 import binascii
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 MAX_TOKEN: Final = 4096
 """Characters of a session id; proxies cut header lines at 8 KB."""
@@ -25,8 +24,6 @@ class Session:
     version: str
     """Revision that client and upstream agreed on."""
     client: tuple[str, str]
-    capabilities: Mapping[str, Any]
-    """The client's, as it declared them in initialize."""
 
 
 def context(session_principal: str, server_id: str) -> str:
@@ -36,16 +33,13 @@ def context(session_principal: str, server_id: str) -> str:
 
 def pack(session: Session) -> bytes:
     """What is sealed."""
-    return json.dumps(
-        [session.upstream_id, session.version, *session.client, session.capabilities],
-        ensure_ascii=False, separators=(",", ":"),
-    ).encode()  # fmt: skip
+    return json.dumps([session.upstream_id, session.version, *session.client], separators=(",", ":")).encode()
 
 
 def unpack(plain: bytes, *, principal: str, server_id: str) -> Session:
     """The session that was packed for this principal and server."""
-    upstream_id, version, name, client_version, capabilities = json.loads(plain)
-    return Session(principal, server_id, upstream_id, version, (name, client_version), capabilities)
+    upstream_id, version, name, client_version = json.loads(plain)
+    return Session(principal, server_id, upstream_id, version, (name, client_version))
 
 
 def to_header(sealed: bytes) -> str:

@@ -25,10 +25,10 @@ class Event:
 class Parser:
     """Feed it chunks, take events."""
 
-    __slots__ = ("_buffer", "_data", "_id", "_name", "_retry_ms", "_size", "_started")
-
     def __init__(self) -> None:
-        self._buffer = b""
+        self._pieces: list[bytes] = []
+        self._waiting = 0
+        self._half_line_end = False
         self._started = False
         self._data: list[bytes] = []
         self._id: str | None = None
@@ -37,7 +37,7 @@ class Parser:
         self._size = 0
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """The events that `chunk` completes.
+        """The events that `chunk` completes. Takes time in proportion to what it is fed, however that is cut.
 
         Raises:
             UpstreamTooLarge: An event is larger than `MAX_EVENT_BYTES`.
@@ -45,13 +45,19 @@ class Parser:
         if not self._started:
             self._started = True
             chunk = chunk.removeprefix(b"\xef\xbb\xbf")
-        if len(self._buffer) + self._size + len(chunk) > MAX_EVENT_BYTES and b"\n" not in chunk and b"\r" not in chunk:
-            raise UpstreamTooLarge(f"One event of the answer is larger than {MAX_EVENT_BYTES >> 20} MiB.")
-        text = self._buffer + chunk
+        self._pieces.append(chunk)
+        self._waiting += len(chunk)
+        if self._size + self._waiting > MAX_EVENT_BYTES and b"\n" not in chunk and b"\r" not in chunk:
+            raise _too_large()
+        if b"\n" not in chunk and b"\r" not in chunk and not self._half_line_end:
+            return []
+        text = b"".join(self._pieces)
         # A CR at the very end may be the first half of CRLF: wait for what follows.
-        held = text[-1:] if text.endswith(b"\r") else b""
-        lines = (text[: len(text) - len(held)]).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-        self._buffer = lines.pop() + held
+        self._half_line_end = text.endswith(b"\r")
+        held = text[-1:] if self._half_line_end else b""
+        lines = text.removesuffix(held).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        rest = lines.pop() + held
+        self._pieces, self._waiting = [rest], len(rest)
         events = []
         for line in lines:
             if line:
@@ -63,7 +69,7 @@ class Parser:
     def _field(self, line: bytes) -> None:
         self._size += len(line)
         if self._size > MAX_EVENT_BYTES:
-            raise UpstreamTooLarge(f"One event of the answer is larger than {MAX_EVENT_BYTES >> 20} MiB.")
+            raise _too_large()
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":
@@ -85,6 +91,10 @@ class Parser:
         self._data = []
         self._id = self._name = self._retry_ms = None
         self._size = 0
+
+
+def _too_large() -> UpstreamTooLarge:
+    return UpstreamTooLarge(f"One message of the answer is larger than {MAX_EVENT_BYTES >> 20} MiB.")
 
 
 _NOTHING: Final = Event(None)

@@ -1,10 +1,11 @@
 """From an upstream's finished HTTP answer to the reply that the client's own revision wants."""
 
 from gateway_core.egress import Response
-from gateway_core.errors import NotFound, UpstreamError, UpstreamGarbage, UpstreamRefused
+from gateway_core.errors import NotFound, UpstreamError, UpstreamGarbage, UpstreamRefused, UpstreamTooLarge
 from gateway_core.protocol import reply
 from gateway_core.protocol.inbound import Call
 from gateway_core.protocol.reply import Reply
+from gateway_core.protocol.sse import MAX_EVENT_BYTES
 from gateway_core.protocol.versions import LEGACY_VERSIONS, MODERN_STATUS, UNSUPPORTED_VERSION
 from gateway_core.proxy.place import Place
 from gateway_core.upstream.answers import MODERN_ERRORS, Message, error_code, is_tool_error, read_message, refused
@@ -40,20 +41,40 @@ def finished_reply(call: Call, response: Response, body: bytes, place: Place) ->
 
 def _message(call: Call, response: Response, body: bytes, place: Place) -> Message | None:
     """The JSON-RPC message in an answer; None where an HTTP error carries none, or one that is not for the client."""
-    status = response.status
-    if status != 200 and (status in (401, 403, 429) or status >= 500 or status < 400):
-        return None
-    if status != 200:
-        try:
-            return read_message(body, call, place.server.name)
-        except UpstreamError:
-            return None
+    if response.status != 200:
+        return refusal_in(call, response, body)
     if not response.headers.get("content-type", "").lower().startswith("application/json"):
         raise UpstreamGarbage(
             f"{place.server.name} answered with {_told_type(response)} instead of JSON. "
             "An administrator should check its URL."
         )
     return read_message(body, call, place.server.name)
+
+
+def refusal_in(call: Call, response: Response, body: bytes) -> Message | None:
+    """The JSON-RPC error that came with an HTTP error, where there is one and it is for the client."""
+    if not 400 <= response.status < 500 or response.status in (401, 403, 429):
+        return None
+    try:
+        return read_message(body, call, "")
+    except UpstreamError:
+        return None
+
+
+async def read_whole(response: Response) -> bytes:
+    """The body of an answer in one piece.
+
+    Raises:
+        UpstreamTooLarge: It is larger than any one message may be; parsing it could take all the memory there is.
+    """
+    pieces, size = [], 0
+    async for chunk in response.chunks():
+        pieces.append(chunk)
+        size += len(chunk)
+        if size > MAX_EVENT_BYTES:
+            await response.close()
+            raise UpstreamTooLarge(f"One message of the answer is larger than {MAX_EVENT_BYTES >> 20} MiB.")
+    return b"".join(pieces)
 
 
 def _status(call: Call, status: int, message: Message) -> int:

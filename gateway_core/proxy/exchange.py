@@ -2,19 +2,18 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway_core.access.identify import Identify
-from gateway_core.access.policy import decide
+from gateway_core.access.policy import Decision, decide
 from gateway_core.errors import (
     GatewayError,
     MethodNotAllowed,
     NotAcceptable,
     NotFound,
     Refused,
-    StoreUnavailable,
-    UpstreamError,
 )
+from gateway_core.ports import Records
 from gateway_core.protocol import reply, sse
 from gateway_core.protocol.inbound import Call, read_calls
 from gateway_core.protocol.reply import ACCEPTED, Reply, Stream
@@ -22,7 +21,7 @@ from gateway_core.proxy.forwarding import Forwarding
 from gateway_core.proxy.lifecycle import Lifecycle
 from gateway_core.proxy.place import Place, Request
 from gateway_core.registry.directory import Directory
-from gateway_core.telemetry import CallRecord
+from gateway_core.telemetry import MAX_RECORDED, CallRecord, outcome_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,28 +32,31 @@ class Exchange:
     directory: Directory
     lifecycle: Lifecycle
     forwarding: Forwarding
+    records: Records
 
     async def handle(self, request: Request, record: CallRecord) -> Reply | Stream:
         """Answer one request, whatever happens to it. `record` learns what it was and how it ended."""
         call: Call | None = None
-        record.method = request.method
         try:
-            place = await self._place(request, record)
+            place, decision = await self._place(request, record)
             if request.method != "POST":
+                _allow(decision)
                 return await self._without_body(place)
             _check_accept(request)
             posted = read_calls(request.body, request.headers)
             if isinstance(posted, list):
+                _allow(decision)
                 return await self._batch(posted, place)
             call = posted
             _describe(call, place)
+            _allow(decision)
             return await self.forwarding.forward(call, place)
         except GatewayError as problem:
-            record.fail(*_outcome(problem))
+            record.fail(*outcome_of(problem))
             return reply.refusal(problem, call, record.request_id)
 
-    async def _place(self, request: Request, record: CallRecord) -> Place:
-        """Who calls, and what stands behind the URL for them."""
+    async def _place(self, request: Request, record: CallRecord) -> tuple[Place, Decision]:
+        """Who calls, what stands behind the URL for them, and whether they may use it."""
         caller, organisation = await self.identify(request.headers)
         record.caller, record.credential = f"{caller.kind}:{caller.subject}", caller.credential_id
         workspace = await self.directory.workspace(request.workspace or caller.workspace_id, organisation.revision)
@@ -65,10 +67,9 @@ class Exchange:
         if decision.answer == "out_of_reach":
             raise _unknown(request)
         record.workspace, record.server = workspace.slug, server.slug
-        if decision.answer == "refused":
-            raise Refused(decision.text, reason=decision.rule)
         session, lost = await self.lifecycle.session_of(request.headers, caller, server)
-        return Place(request, caller, organisation.revision, workspace, server, session, lost, record)
+        place = Place(request, caller, organisation.revision, workspace, server, session, lost, record)
+        return place, decision
 
     async def _without_body(self, place: Place) -> Reply | Stream:
         if place.request.method == "DELETE":
@@ -78,34 +79,52 @@ class Exchange:
         raise MethodNotAllowed("An MCP endpoint takes POST.")
 
     async def _batch(self, calls: list[Call], place: Place) -> Reply | Stream:
-        """A 2025-03-26 batch: each call by itself, one after the other, all answers on one stream."""
+        """A 2025-03-26 batch: each call by itself, with a record of its own, all answers on one stream."""
         place.record.method, place.record.era_in = "batch", "legacy"
-        if not any(call.kind == "request" for call in calls):
-            for call in calls:
-                await self.forwarding.forward(call, place)
-            return ACCEPTED
-        return Stream(self._batch_events(calls, place))
+        events = self._batch_events(calls, place)
+        if any(call.kind == "request" for call in calls):
+            return Stream(events)
+        async for _ in events:
+            pass
+        return ACCEPTED
 
     async def _batch_events(self, calls: list[Call], place: Place) -> AsyncGenerator[bytes]:
         for call in calls:
+            each = replace(place, record=place.record.part())
+            _describe(call, each)
             try:
-                answer = await self.forwarding.forward(call, place)
-            except GatewayError as problem:
-                place.record.fail(*_outcome(problem))
-                answer = reply.refusal(problem, call, place.record.request_id)
-            if isinstance(answer, Stream):
-                async with aclosing(answer.events) as events:
+                async with aclosing(self._answer_events(call, each)) as events:
                     async for event in events:
+                        each.record.bytes_out += len(event)
                         yield event
-            elif call.kind == "request":
-                yield sse.message(answer.body)
+            finally:
+                self.records.write(each.record.line())
+
+    async def _answer_events(self, call: Call, place: Place) -> AsyncGenerator[bytes]:
+        try:
+            answer = await self.forwarding.forward(call, place)
+        except GatewayError as problem:
+            place.record.fail(*outcome_of(problem))
+            answer = reply.refusal(problem, call, place.record.request_id)
+        if isinstance(answer, Stream):
+            async with aclosing(answer.events) as events:
+                async for event in events:
+                    yield event
+        elif call.kind == "request":
+            yield sse.message(answer.body)
+
+
+def _allow(decision: Decision) -> None:
+    if decision.answer == "refused":
+        raise Refused(decision.text, reason=decision.rule)
 
 
 def _describe(call: Call, place: Place) -> None:
     record = place.record
-    record.method, record.capability = call.method or call.kind, call.capability or ""
+    record.method, record.capability = call.method or call.kind, (call.capability or "")[:MAX_RECORDED]
     record.era_in = record.era_out = call.era
-    record.awaits_answer = call.kind == "request"
+    # The head of these says more than their events: a session id, a status that makes clients fall back.
+    record.may_stream = call.kind == "request" and call.method not in ("initialize", "server/discover")
     record.client, record.client_version = call.client
     if not record.client:
         known = place.session.client if place.session is not None else ("", "")
@@ -120,8 +139,8 @@ def _from_agent(agent: str) -> tuple[str, str]:
 
 def _check_accept(request: Request) -> None:
     """A client must take both forms of answer, since the upstream chooses (both revisions, Sending Messages)."""
-    accept = request.headers.get("accept")
-    if accept is None or "*/*" in accept:
+    accept = (request.headers.get("accept") or "*/*").lower()
+    if "*/*" in accept:
         return
     if "application/json" not in accept or "text/event-stream" not in accept:
         raise NotAcceptable("Send 'Accept: application/json, text/event-stream': an answer may come as either.")
@@ -133,7 +152,3 @@ def _unknown(request: Request) -> NotFound:
         f"There is no server {request.server!r}{where} that this credential can reach. Check the URL.",
         reason="unknown_server",
     )
-
-
-def _outcome(problem: GatewayError) -> tuple[str, str]:
-    return ("failed" if isinstance(problem, UpstreamError | StoreUnavailable) else "refused"), problem.reason

@@ -9,7 +9,7 @@ from gateway_core.errors import BadRequest
 from gateway_core.protocol.inbound import Call
 from gateway_core.protocol.reply import ACCEPTED, Reply, Stream
 from gateway_core.protocol.versions import METHOD_NOT_FOUND
-from gateway_core.proxy.answering import finished_reply, is_stream, session_gone
+from gateway_core.proxy.answering import finished_reply, is_stream, read_whole, session_gone
 from gateway_core.proxy.lifecycle import Lifecycle
 from gateway_core.proxy.place import Place
 from gateway_core.proxy.relay import relay_answer
@@ -48,7 +48,7 @@ class Forwarding:
         if response.status == 200 and is_stream(response):
             return Stream(relay_answer(self.upstream, call, response, place, deadline))
         begun = time.perf_counter()
-        body = await response.read()
+        body = await read_whole(response)
         place.record.upstream_s += time.perf_counter() - begun
         return finished_reply(call, response, body, place)
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 from gateway_core.access.callers import Caller
 from gateway_core.egress import Response
-from gateway_core.errors import MethodNotAllowed
+from gateway_core.errors import BadRequest, MethodNotAllowed, UpstreamGarbage
 from gateway_core.headers import Headers
 from gateway_core.ports import Keyring
-from gateway_core.protocol import session
+from gateway_core.protocol import header_values, session
 from gateway_core.protocol.inbound import Call
 from gateway_core.protocol.reply import JSON_HEADERS, STREAM_HEADERS, Reply, Stream
 from gateway_core.protocol.session import Session
 from gateway_core.protocol.versions import LEGACY_VERSIONS
-from gateway_core.proxy.answering import finished_reply, is_stream, modern_only, session_gone
+from gateway_core.proxy.answering import finished_reply, is_stream, modern_only, read_whole, refusal_in, session_gone
 from gateway_core.proxy.place import Place
 from gateway_core.proxy.relay import answer_events, relay_session
 from gateway_core.registry.servers import Server
@@ -57,11 +57,10 @@ class Lifecycle:
             answer, events = await self._gathered(call, response, place, deadline)
             fields = await self._session_fields(call, answer, response, place)
             return Stream(events, STREAM_HEADERS + fields)
-        body = await response.read()
-        if response.status in (400, 404):
-            problem = read_message(body, call, place.server.name) if body.startswith(b"{") else None
-            if problem is not None and (response.status, error_code(problem)) in MODERN_ERRORS:
-                raise modern_only(place)
+        body = await read_whole(response)
+        problem = refusal_in(call, response, body)
+        if problem is not None and (response.status, error_code(problem)) in MODERN_ERRORS:
+            raise modern_only(place)
         answer_reply = finished_reply(call, response, body, place)
         answer = read_message(answer_reply.body, call, place.server.name)
         fields = await self._session_fields(call, answer, response, place)
@@ -80,6 +79,8 @@ class Lifecycle:
             raise MethodNotAllowed("This server opens no stream of its own here. Send each message as a POST.")
         deadline = place.deadline(asyncio.get_running_loop().time(), self.listen_s)
         last_event_id = place.request.headers.get("last-event-id")
+        if last_event_id is not None and not header_values.sendable(last_event_id):
+            raise BadRequest("The Last-Event-ID header holds characters that a header cannot carry.")
         response = await self.upstream.listen(
             place.server, place.dialect(place.request.headers.get("mcp-protocol-version")), last_event_id,
             deadline=deadline,
@@ -125,19 +126,19 @@ class Lifecycle:
         upstream_id = response.headers.get(SESSION_HEADER)
         if upstream_id is None or answer.kind != "answer":
             return ()
-        result, params = answer.value["result"], call.message.get("params", {})
+        result = answer.value["result"]
         version = result.get("protocolVersion") if isinstance(result, dict) else None
-        capabilities = params.get("capabilities")
         opened = Session(
             principal=place.caller.principal,
             server_id=place.server.id,
             upstream_id=upstream_id,
-            version=version if isinstance(version, str) else LEGACY_VERSIONS[-1],
+            version=version if version in LEGACY_VERSIONS else LEGACY_VERSIONS[-1],
             client=call.client,
-            capabilities=capabilities if isinstance(capabilities, dict) else {},
         )
         context = session.context(opened.principal, opened.server_id)
         token = session.to_header(await self.keyring.seal(session.pack(opened), context=context))
+        if len(token) > session.MAX_TOKEN:
+            raise UpstreamGarbage(f"{place.server.name} gave a session id that is too long to be carried in a header.")
         return ((SESSION_HEADER.encode(), token.encode()),)
 
 

@@ -8,18 +8,22 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway_core.egress import Response
-from gateway_core.errors import UpstreamClosed, UpstreamError, UpstreamTimedOut
+from gateway_core.errors import GatewayError, UpstreamClosed, UpstreamError, UpstreamTimedOut, UpstreamUnreachable
 from gateway_core.protocol import reply, sse
 from gateway_core.protocol.inbound import Call
-from gateway_core.proxy.answering import note
+from gateway_core.proxy.answering import is_stream, note
 from gateway_core.proxy.place import Place
+from gateway_core.telemetry import outcome_of
 from gateway_core.upstream.answers import Message, read_message
 from gateway_core.upstream.client import UpstreamClient
 
 MAX_RESUMES: Final = 100
 """How often one call's stream is taken up again. A polling server closes it every few seconds."""
 DEFAULT_RETRY_S: Final = 1.0
-MAX_RETRY_S: Final = 30.0
+MIN_RETRY_S, MAX_RETRY_S = 0.05, 30.0
+"""Bounds of the wait that an upstream may ask for: one that says 0 must not be asked in a tight loop."""
+BREATHE_EVERY: Final = 64
+"""Chunks that are read in one go."""
 DRAIN_S: Final = 0.25
 """How long to wait, after the answer, for the stream's end, so that the connection can be used again."""
 
@@ -43,11 +47,11 @@ async def relay_answer(
         async with aclosing(answer_events(upstream, call, response, place, deadline)) as events:
             async for event, _ in events:
                 yield event
-    except UpstreamError as problem:
+    except GatewayError as problem:
         if call.method == "subscriptions/listen" and isinstance(problem, UpstreamTimedOut):
             yield sse.message(reply.subscription_ended(call))
             return
-        place.record.fail("failed", problem.reason)
+        place.record.fail(*outcome_of(problem))
         yield sse.message(reply.failure(call, problem, place.record.request_id))
 
 
@@ -65,20 +69,19 @@ async def answer_events(
     cursor, answered, begun = _Cursor(), False, time.perf_counter()
     try:
         for _ in range(MAX_RESUMES):
-            async for event, message in _events(response, call, place, cursor):
-                answered = message is not None and message.kind in ("answer", "error")
-                if message is not None and answered:
-                    note(message, place)
-                yield event, message
-                if answered:
-                    return
+            async with aclosing(_events(response, call, place, cursor)) as events:
+                async for event, message in events:
+                    answered = message is not None and message.kind in ("answer", "error")
+                    if message is not None and answered:
+                        note(message, place)
+                    yield event, message
+                    if answered:
+                        return
             await response.close()
             if call.era == "modern" or cursor.event_id is None:
                 break
-            await asyncio.sleep(min(cursor.retry_s, MAX_RETRY_S))
-            dialect = place.dialect(call.version)
-            response = await upstream.listen(place.server, dialect, cursor.event_id, deadline=deadline)
-            if response.status != 200:
+            response = await _resumed(upstream, call, place, cursor, deadline)
+            if response.status != 200 or not is_stream(response):
                 break
         raise UpstreamClosed(f"{place.server.name} ended the stream before it answered.")
     finally:
@@ -89,8 +92,22 @@ async def answer_events(
             await response.close()
 
 
+async def _resumed(upstream: UpstreamClient, call: Call, place: Place, cursor: _Cursor, deadline: float) -> Response:
+    """The rest of a stream. The upstream has the call already, so nothing that fails here means it was not sent."""
+    wait_s = min(max(cursor.retry_s, MIN_RETRY_S), MAX_RETRY_S)
+    if asyncio.get_running_loop().time() + wait_s >= deadline:
+        raise UpstreamTimedOut(f"{place.server.name} did not answer in the time there was.")
+    await asyncio.sleep(wait_s)
+    try:
+        dialect = place.dialect(call.version)
+        return await upstream.listen(place.server, dialect, cursor.event_id, deadline=deadline)
+    except UpstreamUnreachable as error:
+        raise UpstreamClosed(f"{place.server.name} could not be reached again before it answered.") from error
+
+
 async def relay_session(response: Response, place: Place) -> AsyncGenerator[bytes]:
     """The events of a session's own stream until it ends, on either side or by time. The client opens it again."""
+    begun = time.perf_counter()
     try:
         async for event, _ in _events(response, None, place, _Cursor()):
             yield event
@@ -98,6 +115,7 @@ async def relay_session(response: Response, place: Place) -> AsyncGenerator[byte
         if problem.reason != "upstream_timed_out":
             place.record.fail("failed", problem.reason)
     finally:
+        place.record.upstream_s += time.perf_counter() - begun
         await response.close()
 
 
@@ -105,8 +123,12 @@ async def _events(
     response: Response, call: Call | None, place: Place, cursor: _Cursor
 ) -> AsyncGenerator[tuple[bytes, Message | None]]:
     """Events that may pass, each with the message it carries."""
-    parser = sse.Parser()
+    parser, turn = sse.Parser(), 0
     async for chunk in response.chunks():
+        turn += 1
+        if turn % BREATHE_EVERY == 0:
+            # What has arrived already is read without waiting: others must get their turn.
+            await asyncio.sleep(0)
         for event in parser.feed(chunk):
             if event.id is not None:
                 cursor.event_id = event.id

@@ -51,7 +51,8 @@ def read_message(body: bytes, call: Call | None, server_name: str) -> Message:
         return Message("request" if "id" in value else "notification", body, value)
     if "result" not in value and "error" not in value:
         raise UpstreamGarbage(f"{server_name} answered with JSON that is no MCP message.")
-    if call is not None and value.get("id") != call.id:
+    # In Python 1 == True == 1.0; in JSON they are three.
+    if call is not None and (value.get("id") != call.id or type(value.get("id")) is not type(call.id)):
         # An error may lack the id: the upstream refused before it had read it.
         if "result" in value or value.get("id") not in (None, "server-error", ""):
             return Message("foreign", body, value)

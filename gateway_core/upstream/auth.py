@@ -21,7 +21,8 @@ MAX_HELD: Final = 2_000
 PROTECTED: Final = frozenset(
     {
         "accept", "accept-encoding", "connection", "content-length", "content-type", "cookie", "host",
-        "keep-alive", "last-event-id", "te", "trailer", "transfer-encoding", "upgrade",
+        "expect", "http2-settings", "keep-alive", "last-event-id", "te", "traceparent", "tracestate", "trailer",
+        "transfer-encoding", "upgrade", "user-agent", "via",
     }
 )  # fmt: skip
 """Headers that frame the exchange itself; no setting may put them on a request."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway_core.egress import Egress, Response
+from gateway_core.errors import UpstreamUnreachable
 from gateway_core.protocol.inbound import Call
 from gateway_core.registry.servers import Server
 from gateway_core.upstream import auth
@@ -66,13 +67,19 @@ class UpstreamClient:
         try:
             credentials = await anext(flow)
             while True:
-                response = await self.egress.send(method, server.url, fields + credentials, body, deadline=deadline)
+                try:
+                    response = await self.egress.send(method, server.url, fields + credentials, body, deadline=deadline)
+                except UpstreamUnreachable as problem:
+                    raise UpstreamUnreachable(f"{server.name}: {problem.message}") from problem
                 if response.status != 401:
                     return response
                 try:
                     credentials = await flow.asend(response.status)
                 except StopAsyncIteration:
                     return response
+                except BaseException:
+                    await response.close()
+                    raise
                 await response.close()
         finally:
             await flow.aclose()

@@ -1,7 +1,7 @@
 """One answer on its way out of ASGI: when its head is sent, what goes out in silence, and when the client leaves."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from gateway_core.protocol.reply import STREAM_HEADERS, RawHeaders, Reply
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 
 PING_EVERY_S: Final = 15.0
 """Silence after which a comment is sent: half of the shortest idle limit on the way (CloudFront and edge, 30 s)."""
@@ -52,8 +52,9 @@ class Outlet:
             await self.end()
             return
         self.status, self._finished = reply.status, True
-        length = (b"content-length", str(len(reply.body)).encode())
-        headers = [*reply.headers, *self._extra, length]
+        headers = [*reply.headers, *self._extra]
+        if reply.status != 204:
+            headers.append((b"content-length", str(len(reply.body)).encode()))
         await self._send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await self._send({"type": "http.response.body", "body": reply.body})
         self.bytes_out += len(reply.body)
@@ -75,6 +76,15 @@ class Outlet:
         self._finished = True
         await self._send({"type": "http.response.body", "body": b""})
 
+    async def stop(self) -> None:
+        """End what was begun, and say that the gateway is going where nothing was."""
+        if self._finished:
+            return
+        if self.streaming:
+            await self.end()
+        else:
+            await self.reply(Reply(503, b'{"error":"The gateway is stopping. Send this again in a moment."}'))
+
     async def close(self) -> None:
         """Stop watching. Always call it."""
         self._timer.cancel()
@@ -92,12 +102,17 @@ class Outlet:
             while not self._finished:
                 silent_s = self._loop.time() - self._last_sent
                 done, _ = await asyncio.wait({leaving}, timeout=max(PING_EVERY_S - silent_s, 0.01))
-                if done:
-                    self.client_left = True
-                    if self._answering is not None and not self._finished:
-                        self._answering.cancel()
-                    return
-                await self._break_silence()
+                try:
+                    if not done:
+                        await self._break_silence()
+                        continue
+                except ConnectionError:
+                    # On Lambda a write that fails is the only sign there is.
+                    pass
+                self.client_left = True
+                if self._answering is not None and not self._finished:
+                    self._answering.cancel()
+                return
         finally:
             leaving.cancel()
 

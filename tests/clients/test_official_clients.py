@@ -90,6 +90,16 @@ def test_an_official_client_works_through_the_gateway_as_it_does_directly(place:
 
 
 @every_client
+def test_a_key_for_other_servers_is_refused_in_words_that_reach_the_user(place: tuple[Gateway, str], client: Client):
+    gate, url = place
+    gate.serve("other", "https://mcp.example.com/mcp")
+    key = gate.gatehouse("keys", "create", "--workspace", "test", "--user", "a@b.c", "--server", "other", "--quiet")
+    found = client.visit(url, key)
+
+    assert "limited to other servers of Test" in found["error"], found
+
+
+@every_client
 def test_a_revoked_key_is_refused_in_the_words_that_the_client_shows_its_user(
     place: tuple[Gateway, str], client: Client
 ):

@@ -66,9 +66,20 @@ BAD: dict[str, tuple[Json, str]] = {
     ),
     "http": ({"servers": [{"slug": "linear", "url": "http://mcp.example.com/mcp"}]}, "https"),
     "private address": ({"servers": [{"slug": "linear", "url": "https://10.1.2.3/mcp"}]}, "This address is not public"),
-    "metadata address": ({"servers": [{"slug": "linear", "url": "https://169.254.169.254/mcp"}]}, ""),
+    "metadata address": (
+        {"servers": [{"slug": "linear", "url": "https://169.254.169.254/mcp"}]},
+        "servers.0.url: This",
+    ),
     "ourselves": ({"servers": [{"slug": "linear", "url": "http://127.0.0.1:8787/research/linear/mcp"}]}, "gateway"),
-    "userinfo": ({"servers": [{"slug": "linear", "url": "https://u:p@mcp.example.com/mcp"}]}, ""),
+    "userinfo": ({"servers": [{"slug": "linear", "url": "https://u:p@mcp.example.com/mcp"}]}, "servers.0.url: "),
+    "a secret in the file": (
+        {
+            "servers": [
+                {"slug": "linear", "url": URL, "auth": {"type": "headers", "headers": {"Authorization": "Bearer x"}}}
+            ]
+        },
+        "the value of Authorization is a secret: write {secret: NAME}",
+    ),
     "protected header": (
         {"servers": [{"slug": "linear", "url": URL, "auth": {"type": "headers", "headers": {"Host": "x"}}}]},
         "Host is set by the gateway itself",

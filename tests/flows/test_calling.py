@@ -197,6 +197,13 @@ async def test_a_batch_of_2025_03_26_is_answered_call_by_call_on_one_stream(tmp_
         response = await gw.post("/weather/mcp", batch, mcp_protocol_version="2025-03-26")
         assert [message["id"] for message in events(response)] == [1, 2]
         assert len(server.seen) == 3
+        told = [(line["method"], line["capability"], line["outcome"]) for line in gw.records.lines]
+        calls = [
+            ("tools/call", "forecast", "ok"),
+            ("notifications/initialized", "", "ok"),
+            ("tools/call", "forecast", "ok"),
+        ]
+        assert told == [*calls, ("batch", "", "ok")]
         refused = await gw.post("/weather/mcp", batch, mcp_protocol_version="2025-11-25")
         assert refused.status_code == 400
         assert "Batches exist in 2025-03-26 alone" in refused.json()["error"]["message"]
@@ -214,3 +221,17 @@ async def test_initialize_is_passed_on_as_it_is_and_no_session_is_made_where_the
         assert response.json()["result"] == {"protocolVersion": "2025-11-25", "capabilities": {"x": {}}}
         assert "mcp-session-id" not in response.headers
         assert server.seen[0].message == INITIALIZE
+
+
+async def test_calls_share_kept_connections_whether_answers_are_streamed_or_not(tmp_path):
+    async def either(asked: Asked) -> None:
+        if asked.message["id"] % 2:
+            return await asked.respond.json(text(asked, "x"))
+        await asked.respond.stream()
+        await asked.respond.event(text(asked, "x"))
+        return await asked.respond.end()
+
+    async with upstream(either) as server, gateway(tmp_path, {"weather": server.url}) as gw:
+        for number in range(20):
+            assert (await gw.post("/weather/mcp", call(id=number))).status_code == 200
+        assert len({asked.connection for asked in server.seen}) <= 3

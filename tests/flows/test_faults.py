@@ -28,8 +28,8 @@ FAULTS = {
     "slow-header": "The server did not answer within 0.7 s." + UNKNOWN,
     "drip": "The server did not finish its answer within 0.7 s." + UNKNOWN,
     "oversize-length": "The server's answer is larger than 20 MiB.",
-    "oversize": "The server's answer is larger than 20 MiB.",
-    "gzip-bomb": "The server's answer is larger than 20 MiB.",
+    "oversize": "One message of the answer is larger than 8 MiB.",
+    "gzip-bomb": "One message of the answer is larger than 8 MiB.",
 }
 
 
@@ -141,6 +141,46 @@ async def test_a_stream_that_breaks_off_ends_with_an_error_event_and_the_call_is
         assert messages[1]["result"]["isError"] is True
         assert "weather ended the stream before it answered. What it did with the call is unknown" in str(messages[1])
         assert len(server.seen) == 1
+
+
+async def test_a_stream_as_a_whole_is_bounded_too(tmp_path):
+    async def endless(asked: Asked) -> None:
+        await asked.respond.stream()
+        note = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"data": "x" * 1_000_000}}
+        for _ in range(30):
+            await asked.respond.event(note)
+
+    async with upstream(endless) as server, gateway(tmp_path, {"weather": server.url}) as gw:
+        response = await gw.post("/weather/mcp", call())
+        assert "The server's answer is larger than 20 MiB." in str(events(response)[-1]["result"])
+        assert len(response.content) < 21 * 1024 * 1024
+
+
+async def test_a_resumed_stream_keeps_to_the_time_of_the_call_and_its_outcome_stays_unknown(tmp_path):
+    retry, status = 60_000, 200
+
+    async def polling(asked: Asked) -> None:
+        if asked.method == "GET" and status != 200:
+            return await asked.respond.raw(b"{}", status)
+        await asked.respond.stream()
+        await asked.respond.event(id="e1", retry=retry)
+        return await asked.respond.end()
+
+    servers = {"weather": {"url": "", "timeout_s": 1.0}}
+    async with upstream(polling) as server:
+        servers["weather"]["url"] = server.url
+        async with gateway(tmp_path, servers) as gw:
+            for retry, status, words in [  # noqa: B007 - the upstream reads both
+                (60_000, 200, "did not answer in the time there was." + UNKNOWN),
+                (0, 200, UNKNOWN),
+                (0, 404, "ended the stream before it answered." + UNKNOWN),
+            ]:
+                server.seen.clear()
+                (message,) = events(await gw.post("/weather/mcp", call()))
+                assert words in message["result"]["content"][0]["text"]
+                assert len(server.calls("tools/call")) == 1
+                # A server that says "at once" is not asked in a tight loop.
+                assert len(server.seen) <= 22
 
 
 async def test_what_a_stream_carries_for_others_is_left_out(tmp_path):

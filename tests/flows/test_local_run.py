@@ -157,6 +157,10 @@ def test_a_backup_of_a_running_gateway_is_restored_into_the_running_gateway(tmp_
     with machine.running():
         kept = machine.run("keys", "create", "--workspace", "demo-team", "--service", "kept", "--quiet").stdout.strip()
         assert machine.run("secrets", "set", "token", given="value-1\n").returncode == 0
+        key_id = kept.split("_")[2]
+        stray = machine.run("secrets", "delete", f"../keys/{key_id}")
+        assert stray.returncode == 1
+        assert "revoked" not in machine.run("keys", "list").stdout
         assert machine.run("backup", str(archive)).returncode == 0
         assert stat.S_IMODE(archive.stat().st_mode) == 0o600
         machine.run("keys", "create", "--workspace", "demo-team", "--service", "later")
@@ -168,6 +172,9 @@ def test_a_backup_of_a_running_gateway_is_restored_into_the_running_gateway(tmp_
         assert "service:later" not in listed
         assert "revoked" not in listed
         assert machine.echo("restored") == "restored"
+        again = machine.run("backup", str(archive))
+        assert again.returncode == 1
+        assert f"{archive} exists already." in again.stderr
         refused = machine.run("restore", str(machine.log))
         assert refused.returncode == 1
         assert "cannot be read as a backup" in refused.stderr

@@ -3,7 +3,7 @@
 import asyncio
 import json
 
-from tests.flows.gateways import MODERN_META, NOW, call, gateway
+from tests.flows.gateways import INITIALIZE, MODERN_META, NOW, call, gateway
 from tests.flows.upstreams import upstream, weather
 
 DEEP = b'{"jsonrpc":"2.0","id":1,"method":"ping","params":' + b'{"a":' * 70 + b"1" + b"}" * 71
@@ -20,10 +20,15 @@ UNREADABLE = {
     "a name twice, deep": (b'{"a":[{"b":{"c":1,"c":2}}]}', 400, -32700, "the name 'c' appears twice in one object"),
     "NaN": (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":NaN}}', 400, -32700, "NaN is not JSON"),
     "1e999": (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":1e999}}', 400, -32700, "a number that is too"),
-    "many digits": (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":' + b"9" * 5000 + b"}}", 400, -32700, ""),
+    "many digits": (
+        b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":' + b"9" * 5000 + b"}}",
+        400,
+        -32700,
+        "digits",
+    ),
     "not UTF-8": (b'{"jsonrpc":"2.0","id":1,"method":"\xff"}', 400, -32700, "it is not UTF-8 (byte 34)"),
     "UTF-16": ('{"jsonrpc":"2.0"}'.encode("utf-16"), 400, -32700, "it is not UTF-8"),
-    "a byte order mark": (b"\xef\xbb\xbf{}", 400, -32700, ""),
+    "a byte order mark": (b"\xef\xbb\xbf{}", 400, -32700, "The body is not JSON that can be read"),
     "half a surrogate": (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"\\ud800"}}', 400, -32700, "surrog"),
     "deep": (DEEP, 400, -32600, "nested deeper than 64 levels"),
     "very deep": (b"[" * 100_000, 400, -32600, "nested deeper than 64 levels"),
@@ -56,7 +61,7 @@ async def test_a_body_that_cannot_be_read_in_one_way_only_is_refused_and_never_r
 
 
 HEADERS = {
-    "no version header": ({"mcp_protocol_version": ""}, "the MCP-Protocol-Version header is missing"),
+    "no version header": ({"mcp_protocol_version": ""}, "the mcp-protocol-version header is missing"),
     "another method": ({"mcp_method": "tools/list"}, "the mcp-method header does not say what the body says"),
     "no method header": ({"mcp_method": ""}, "the mcp-method header is missing"),
     "another name": ({"mcp_name": "delete_all"}, "the mcp-name header does not say what the body says"),
@@ -199,11 +204,21 @@ async def test_a_key_limited_to_other_servers_is_told_who_can_change_that_in_a_2
     async with upstream(weather) as server, gateway(tmp_path, {"weather": server.url, "linear": server.url}) as gw:
         key, _ = await gw.new_key(servers=["linear"])
         assert (await gw.post("/linear/mcp", call(), key)).status_code == 200
-        refused = await gw.post("/weather/mcp", call(), key)
-        assert refused.status_code == 200
-        assert refused.json()["error"]["code"] == -31003
-        assert "limited to other servers of Research. An administrator of Research can make" in refused.text
+        words = "limited to other servers of Research. An administrator of Research can make"
+        opening = await gw.post("/weather/mcp", INITIALIZE, key)
+        assert (opening.status_code, opening.json()["id"]) == (200, 0)
+        assert opening.json()["error"]["code"] == -31003
+        assert words in opening.json()["error"]["message"]
+        calling = await gw.post("/weather/mcp", call(id="c"), key)
+        assert (calling.status_code, calling.json()["id"]) == (200, "c")
+        assert calling.json()["result"]["isError"] is True
+        assert words in calling.json()["result"]["content"][0]["text"]
+        note = await gw.post("/weather/mcp", {"jsonrpc": "2.0", "method": "notifications/initialized"}, key)
+        assert note.status_code == 400
+        listening = await gw.http.get(gw.url + "/weather/mcp", headers=gw.headers(key))
+        assert listening.status_code == 400
         assert len(server.seen) == 1
+        assert {line["reason"] for line in gw.records.lines[1:]} == {"key_servers"}
 
 
 async def test_taking_a_server_from_a_workspace_bites_at_the_next_request(tmp_path):

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
 from gateway_core.web import outlet
-from tests.flows.gateways import call, gateway
-from tests.flows.upstreams import Asked, text, upstream
+from tests.flows.gateways import INITIALIZE, call, gateway
+from tests.flows.upstreams import Asked, result, text, upstream
 
 
 @pytest.fixture(autouse=True)
@@ -64,3 +65,55 @@ async def test_a_client_that_takes_no_stream_for_a_notification_waits_for_its_st
     async with upstream(slow) as server, gateway(tmp_path, {"weather": server.url}) as gw:
         response = await gw.post("/weather/mcp", {"jsonrpc": "2.0", "method": "notifications/initialized"})
         assert (response.status_code, response.content) == (202, b"")
+
+
+async def test_an_upstream_that_is_slow_to_initialize_keeps_its_session_and_discover_its_status(tmp_path):
+    async def slow(asked: Asked) -> None:
+        await asyncio.sleep(0.3)
+        if asked.rpc == "initialize":
+            value = {"protocolVersion": "2025-11-25", "capabilities": {}}
+            await asked.respond.json(result(asked, value), headers={"mcp-session-id": "s-1"})
+        else:
+            await asked.respond.raw(b"", 400)
+
+    async with upstream(slow) as server, gateway(tmp_path, {"weather": server.url}) as gw:
+        opened = await gw.post("/weather/mcp", INITIALIZE)
+        assert opened.headers["mcp-session-id"]
+        assert (await gw.modern("/weather/mcp", "server/discover")).status_code == 400
+
+
+async def test_on_lambda_a_ping_that_cannot_be_written_ends_the_call_and_is_on_record(tmp_path):
+    async def waiting(asked: Asked) -> None:
+        await asyncio.Event().wait()
+
+    async with upstream(waiting) as server, gateway(tmp_path, {"weather": server.url}) as gw:
+        pending = [{"type": "http.request", "body": json.dumps(call()).encode()}]
+
+        async def receive() -> Any:
+            return pending.pop() if pending else await asyncio.Event().wait()
+
+        async def send(message: Any) -> None:
+            raise ConnectionResetError
+
+        raw = [(name.encode(), value.encode()) for name, value in gw.headers().items()]
+        scope = {"type": "http", "method": "POST", "path": "/weather/mcp", "headers": [*raw, (b"host", b"127.0.0.1")]}
+        await asyncio.wait_for(gw.mcp(scope, receive, send), 5)
+        await asyncio.wait_for(server.gone.wait(), 5)
+        assert (gw.records.lines[-1]["outcome"], gw.records.lines[-1]["reason"]) == ("gone", "client_left")
+
+
+async def test_a_gateway_that_stops_ends_its_streams_and_says_so_in_the_record(tmp_path):
+    async def endless(asked: Asked) -> None:
+        await asked.respond.stream()
+        await asked.respond.event({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": 0}})
+        await asyncio.Event().wait()
+
+    async with upstream(endless) as server, gateway(tmp_path, {"weather": server.url}) as gw:
+        request = gw.http.stream("POST", gw.url + "/weather/mcp", content=json.dumps(call()), headers=gw.headers())
+        async with request as response:
+            lines = response.aiter_lines()
+            assert "notifications/progress" in await anext(line async for line in lines if line.startswith("data: "))
+            await gw.mcp.stop()
+            # It ends in good order: an HTTP client would raise for a line that was cut.
+            assert [line async for line in lines if line.startswith("data: ")] == []
+        assert (gw.records.lines[-1]["outcome"], gw.records.lines[-1]["reason"]) == ("failed", "gateway_stopped")

@@ -21,6 +21,8 @@ class Asked:
     headers: dict[str, str]
     message: Any
     respond: "Respond"
+    connection: Any = None
+    """Address and port of the other side: one for each connection."""
 
     @property
     def rpc(self) -> str:
@@ -79,7 +81,7 @@ class Upstream:
             body += message.get("body", b"")
             more = message.get("more_body", False)
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
-        asked = Asked(scope["method"], headers, json.loads(body) if body else None, Respond(send))
+        asked = Asked(scope["method"], headers, json.loads(body) if body else None, Respond(send), scope["client"])
         self.seen.append(asked)
         answering = asyncio.create_task(self.answer(asked))
         leaving = asyncio.create_task(receive())

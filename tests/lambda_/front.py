@@ -16,6 +16,7 @@ class Front:
         self._idle: asyncio.Queue[FakeRuntimeApi] = asyncio.Queue()
         for each in runtimes:
             self._idle.put_nowait(each)
+        self._finishing: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body, more = b"", True
@@ -28,17 +29,25 @@ class Front:
             headers.setdefault(name.decode(), []).append(value.decode("latin-1"))
         runtime = await self._idle.get()
         event = rest(scope["method"], scope["path"], body=body.decode() or None, multiValueHeaders=headers)
-        answering = asyncio.create_task(self._answer(runtime.invoke(event), send))
-        leaving = asyncio.create_task(receive())
+        invocation = runtime.invoke(event)
+        answering = asyncio.create_task(self._answer(invocation, send))
+        leaving = asyncio.create_task(_left(receive))
         await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
         leaving.cancel()
         if not answering.done():
-            # The client left. API Gateway lets the function finish; a test does not wait for that.
+            # The client left. Like API Gateway, let the function finish; whatever it says goes nowhere.
             answering.cancel()
+            finishing = asyncio.create_task(self._finish(runtime, invocation))
+            self._finishing.add(finishing)
+            finishing.add_done_callback(self._finishing.discard)
         await asyncio.gather(answering, leaving, return_exceptions=True)
         if not answering.cancelled():
             answering.result()
             self._idle.put_nowait(runtime)
+
+    async def _finish(self, runtime: FakeRuntimeApi, invocation: Invocation) -> None:
+        await invocation.end()
+        self._idle.put_nowait(runtime)
 
     async def _answer(self, invocation: Invocation, send: Any) -> None:
         started, held = False, b""
@@ -57,3 +66,8 @@ class Front:
                 held = b""
         except EOFError:
             await send({"type": "http.response.body", "body": b""})
+
+
+async def _left(receive: Any) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

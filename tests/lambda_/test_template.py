@@ -110,18 +110,14 @@ def test_no_permission_is_for_everything_where_iam_knows_less(resources):
             assert actions <= WITHOUT_NARROWER, statement
 
 
-def test_the_data_plane_can_neither_change_the_registry_nor_read_the_administrators_key(resources):
+def test_the_data_plane_can_neither_write_to_a_table_nor_read_the_administrators_key(resources):
     mcp = resources["McpRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
-    on_registry = [one for one in mcp if "RegistryTableArn" in json.dumps(one["Resource"])]
-    assert {action for one in on_registry for action in listed(one["Action"])} == {
-        "dynamodb:GetItem",
-        "dynamodb:BatchGetItem",
-        "dynamodb:Query",
-    }
+    on_tables = {action for one in mcp for action in listed(one["Action"]) if action.startswith("dynamodb:")}
+    assert on_tables == {"dynamodb:GetItem", "dynamodb:BatchGetItem"}
     for one in mcp:
         if any(action.startswith("secretsmanager:") for action in listed(one["Action"])):
             for arn in listed(one["Resource"]):
-                assert arn["Fn::Sub"].partition("/")[2] in ("upstream_*", "system/key-ring-??????")
+                assert arn["Fn::Sub"].partition("/")[2] in ("upstream_*", "system/key-ring*")
 
 
 def test_the_key_is_used_only_through_secrets_manager_and_for_named_secrets(resources):

@@ -1,6 +1,7 @@
 """Reading what clients send, held against the standard library and the official SDK."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -47,6 +48,18 @@ def test_a_body_may_be_64_levels_deep_and_no_deeper(depth):
     else:
         with pytest.raises(BadRequest, match="deeper than 64 levels"):
             json_text.parse(body)
+
+
+def test_a_body_full_of_names_is_read_in_time_that_grows_with_its_size_and_not_with_its_square():
+    def seconds(names: int) -> float:
+        body = "{" + ",".join(f'"n{n}":0' for n in range(names)) + ',"n0":0}'
+        begun = time.process_time()
+        with pytest.raises(BadRequest, match="appears twice"):
+            json_text.parse(body.encode())
+        return time.process_time() - begun
+
+    seconds(1_000)
+    assert seconds(80_000) < 16 * max(seconds(20_000), 0.005)
 
 
 @given(st.text())

@@ -1,5 +1,7 @@
 """Server-sent events, however they are cut and whatever line ends they use."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,3 +43,14 @@ def test_an_event_without_end_is_cut_at_its_bound():
         parser = Parser()
         with pytest.raises(UpstreamTooLarge, match="larger than 8 MiB"):
             [parser.feed(chunk) for _ in range(200)]
+
+
+def test_the_time_it_takes_grows_with_what_it_is_fed_and_not_with_its_square():
+    def seconds(size: int) -> float:
+        parser, begun = Parser(), time.process_time()
+        for _ in range(size // 64):
+            parser.feed(b"x" * 64)
+        return time.process_time() - begun
+
+    seconds(100_000)
+    assert seconds(4_000_000) < 16 * max(seconds(1_000_000), 0.005)
