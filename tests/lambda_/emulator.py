@@ -7,7 +7,7 @@ import platform
 import re
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -61,14 +61,18 @@ class Emulator:
 
 @asynccontextmanager
 async def emulator(
-    handler: str, environment: Mapping[str, str] | None = None, *, task_root: Path = ROOT
+    handler: str,
+    environment: Mapping[str, str] | None = None,
+    *,
+    task_root: Path = ROOT,
+    program: Sequence[str | Path] | None = None,
 ) -> AsyncIterator[Emulator]:
-    """The emulator running `handler` ("module.attribute") of the code in `task_root`."""
+    """The emulator running `handler` ("module.attribute") of the code in `task_root`, by our loop or by `program`."""
     port, api_port = _free_ports()
     addresses = ["--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
     addresses += ["--runtime-api-address", f"127.0.0.1:{api_port}"]
     process = await asyncio.create_subprocess_exec(
-        emulator_binary(), *addresses, task_root / "handlers" / "bootstrap", sys.executable,
+        emulator_binary(), *addresses, *(program or (task_root / "handlers" / "bootstrap", sys.executable)),
         env=_lambda_environment(handler, task_root) | dict(environment or {}),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -1,11 +1,22 @@
 """Our bootstrap and loop inside AWS's own Runtime Interface Emulator, which knows no streaming."""
 
 import json
+import sys
 
 import pytest
 
 from tests.lambda_.emulator import emulator
 from tests.lambda_.events import http, rest
+from tests.lambda_.fake_runtime_api import ROOT
+
+DEPLOYED = {
+    "REGISTRY_TABLE": "registry",
+    "GRANTS_TABLE": "grants",
+    "PUBLIC_URL": "https://gate.example",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+    "PYTHONPATH": str(ROOT),
+}
+"""A function's settings where no AWS answers."""
 
 pytestmark = pytest.mark.tools
 
@@ -35,3 +46,29 @@ async def test_an_app_that_cannot_be_loaded_fails_the_invocation_with_its_reason
     async with emulator("tests.lambda_.apps.no_such_app") as function:
         answer = await function.invoke(rest())
     assert answer["errorType"] == "Runtime.AttributeError"
+
+
+def sample(name: str) -> object:
+    return json.loads((ROOT / "events" / f"{name}.json").read_text())
+
+
+async def test_the_mcp_function_answers_the_emulator_in_the_form_that_sam_local_reads():
+    async with emulator("handlers.mcp.app", DEPLOYED) as function:
+        healthy = await function.invoke(sample("healthz"))
+        unknown = await function.invoke(sample("mcp-unauthenticated"))
+        # Without its store the function lets nobody in.
+        closed = await function.invoke(sample("mcp-tools-call"))
+        assert await function.invoke(sample("schedule")) == {}
+    assert (healthy["statusCode"], healthy["body"], healthy["isBase64Encoded"]) == (200, '{"status":"ok"}', False)
+    assert unknown["statusCode"] == 401
+    assert "This gateway needs a credential" in unknown["body"]
+    assert closed["statusCode"] == 503
+
+
+async def test_the_admin_function_answers_under_the_runtime_client_that_aws_ships():
+    program = (sys.executable, "-m", "awslambdaric", "handlers.api.handler")
+    async with emulator("handlers.api.handler", DEPLOYED, program=program) as function:
+        unknown = await function.invoke(sample("api-unauthenticated"))
+        assert await function.invoke(sample("schedule")) == {}
+    assert unknown["statusCode"] == 401
+    assert "This needs the administrator's key" in unknown["body"]

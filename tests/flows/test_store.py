@@ -1,4 +1,4 @@
-"""When something of our own fails, nobody is let in and nothing is guessed."""
+"""The store behind every call: asked once, and when it fails nobody is let in and nothing is guessed."""
 
 import socket
 from dataclasses import replace
@@ -60,3 +60,28 @@ async def test_a_name_that_resolves_to_a_private_address_is_never_called(tmp_pat
         assert response.json()["result"]["isError"] is True
         assert gw.records.lines[-1]["reason"] == "upstream_unreachable"
         assert "10.9.8.7" not in response.text
+
+
+class Counting:
+    """A store that counts what it is asked."""
+
+    def __init__(self, table: Any) -> None:
+        self.table, self.asked = table, []  # type: ignore[var-annotated]
+
+    def __getattr__(self, verb: str) -> Any:
+        self.asked.append(verb)
+        return getattr(self.table, verb)
+
+
+async def test_a_call_of_a_known_caller_asks_the_store_once_and_writes_nothing(tmp_path):
+    async with upstream(weather) as server, gateway(tmp_path, {"weather": server.url}) as gw:
+        table = Counting(gw.table)
+        settings = Settings(public_url="http://127.0.0.1:8787", gatehouse_data=tmp_path)
+        mcp = data_plane(settings, replace(local_world(settings, gw.table), table=table, records=Lines()))
+        async with serving(mcp) as port:
+            for _ in range(3):
+                table.asked.clear()
+                response = await gw.http.post(f"http://127.0.0.1:{port}/weather/mcp", json=call(), headers=gw.headers())
+                assert response.status_code == 200
+            assert table.asked == ["get_many"]
+        await mcp.close()
