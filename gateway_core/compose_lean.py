@@ -19,8 +19,8 @@ from gateway_core.aws.json_api import JsonApi
 from gateway_core.aws.keyring import AwsKeyring
 from gateway_core.aws.secret_values import SecretValues
 from gateway_core.aws.secrets import AwsSecrets
-from gateway_core.egress import Egress, Policy, read_networks
-from gateway_core.errors import UpstreamError
+from gateway_core.egress import Egress, IPNetwork, Policy, read_networks
+from gateway_core.errors import Invalid, UpstreamError
 from gateway_core.ports import Clock, Keyring, Records, Secrets, Table
 from gateway_core.proxy.exchange import Exchange
 from gateway_core.proxy.forwarding import Forwarding
@@ -107,11 +107,18 @@ def policy(settings: Settings, *, forbidden: frozenset[tuple[str, int]] = frozen
     own = {("127.0.0.1", settings.port), ("::1", settings.port)} if settings.local else set()
     return Policy(
         loopback=settings.local,
-        networks=read_networks(settings.egress_allow),
+        networks=_networks(settings),
         ports=settings.egress_ports,
         forbidden=forbidden | own,
         own_hosts=frozenset({urlsplit(settings.public_url).netloc.lower()} - {""}),
     )
+
+
+def _networks(settings: Settings) -> tuple[IPNetwork, ...]:
+    try:
+        return read_networks(settings.egress_allow)
+    except Invalid as problem:
+        raise Invalid(f"EGRESS_ALLOW: {problem.message}") from None
 
 
 def edge(settings: Settings, body_limit: int) -> Edge:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from gateway_core.protocol import header_values
 from gateway_core.registry.servers import DEFAULT_TIMEOUT_S
@@ -52,6 +52,12 @@ def _header_value(text: str) -> str:
     return text
 
 
+def _list_or_all(value: Any) -> Any:
+    if value == "all" or (isinstance(value, list) and all(isinstance(each, str) for each in value)):
+        return value
+    raise ValueError("write a list of workspaces, like [research], or all")
+
+
 Slug = Annotated[str, AfterValidator(_slug)]
 SecretName = Annotated[str, AfterValidator(_secret_name)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -70,6 +76,10 @@ class SecretReference(Draft):
     secret: SecretName
 
 
+def _kind_of_value(value: Any) -> str:
+    return "text" if isinstance(value, str) else "reference"
+
+
 class NoAuthDraft(Draft):
     """`{type: none}`."""
 
@@ -81,7 +91,14 @@ class HeadersAuthDraft(Draft):
 
     type: Literal["headers"]
     headers: Annotated[
-        dict[str, Annotated[str, Field(max_length=4096), AfterValidator(_header_value)] | SecretReference],
+        dict[
+            str,
+            Annotated[
+                Annotated[str, Field(max_length=4096), AfterValidator(_header_value), Tag("text")]
+                | Annotated[SecretReference, Tag("reference")],
+                Discriminator(_kind_of_value),
+            ],
+        ],
         Field(min_length=1, max_length=20),
         AfterValidator(_header_names),
     ]
@@ -102,7 +119,7 @@ class ServerDraft(Draft):
     url: Annotated[str, Field(min_length=1, max_length=2048)]
     transport: Literal["auto", "http"] = "auto"
     auth: Annotated[NoAuthDraft | HeadersAuthDraft, Field(discriminator="type")] = NoAuthDraft(type="none")
-    workspaces: Literal["all"] | list[str] = Field(default_factory=list)
+    workspaces: Annotated[Literal["all"] | list[str], BeforeValidator(_list_or_all)] = Field(default_factory=list)
     timeout_s: float = Field(default=DEFAULT_TIMEOUT_S, gt=0, le=840, description="seconds; one call, all of it")
 
 

@@ -24,7 +24,8 @@ class ConfigRefused(CommandFailed):
     """The API refused fields of what was sent. `problems` are (path, message)."""
 
     def __init__(self, detail: str, problems: list[tuple[list[str | int], str]]) -> None:
-        super().__init__(detail, *(f"{'.'.join(map(str, path))}: {message}" for path, message in problems))
+        told = [f"{'.'.join(map(str, path))}: {message}" for path, message in problems if message != detail]
+        super().__init__(detail, *told)
         self.detail = detail
         self.problems = problems
 

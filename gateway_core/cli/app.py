@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -28,6 +29,21 @@ _KEY = typer.Option(
 )
 Url = Annotated[str | None, _URL]
 Key = Annotated[str | None, _KEY]
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("gatehouse"))
+        raise typer.Exit
+
+
+@app.callback()
+def gatehouse(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """An MCP gateway: one URL and one credential in front of every MCP server."""
 
 
 @app.command()
@@ -77,7 +93,7 @@ def create_key(
 ) -> None:
     """Make an API key. It is shown once."""
     if (service is None) == (user is None):
-        raise CommandFailed("Say whose key it is: --service NAME or --user ADDRESS.")
+        raise CommandFailed("Say whose key it is with one of --service NAME and --user ADDRESS.")
     body: dict[str, Any] = {
         "workspace": workspace,
         "kind": "service" if user is None else "user",

@@ -87,12 +87,15 @@ def _refusal(target: Target, policy: Policy) -> str | None:
     if target.scheme != "https" and not here:
         return "The URL must start with https://."
     if target.port not in policy.ports and not here:
-        return f"Port {target.port} is not open for upstream servers. Open: {', '.join(map(str, policy.ports))}."
+        return (
+            f"Port {target.port} is not open for upstream servers. Open: {', '.join(map(str, policy.ports))}. "
+            "An operator opens others with EGRESS_PORTS."
+        )
     if {target.host, f"{target.host}:{target.port}"} & policy.own_hosts:
         return "The URL points back at this gateway."
     forbidden = (target.host, target.port) in policy.forbidden
     if forbidden or (target.address is not None and not addresses.allowed(target.address, policy)):
-        return "This address is not public, and the operator has not listed its network."
+        return "This address is not public. An operator opens its network with EGRESS_ALLOW."
     return None
 
 

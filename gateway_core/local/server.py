@@ -222,7 +222,9 @@ def both_planes(mcp: AsgiApp, api: AsgiApp) -> AsgiApp:
 
 
 def _welcome(settings: Settings, demo: Demo | None) -> None:
-    lines = [f"Gatehouse is running at {settings.public_url} (data: {settings.gatehouse_data}). Ctrl-C ends it.", ""]
+    here = f"http://{HOST}:{settings.port}"
+    at = here if settings.public_url == here else f"{here}, for clients at {settings.public_url}"
+    lines = [f"Gatehouse is running at {at} (data: {settings.gatehouse_data}). Ctrl-C ends it.", ""]
     if demo is not None:
         lines += [
             f"  MCP URL   {demo.url}",

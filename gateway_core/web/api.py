@@ -156,4 +156,8 @@ def _words(error: dict[str, Any]) -> str:
         return f"unknown field {error['loc'][-1]!r}"
     if error["type"] == "missing":
         return f"the field {error['loc'][-1]!r} is missing"
+    if error["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        return "write a mapping here, like {type: none}"
+    if error["type"] == "union_tag_invalid":
+        return f"there is no type {error['ctx']['tag']!r} (there is: {error['ctx']['expected_tags']})"
     return str(error["msg"]).removeprefix("Value error, ")

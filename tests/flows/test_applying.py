@@ -88,7 +88,18 @@ BAD: dict[str, tuple[Json, str]] = {
         {"servers": [{"slug": "linear", "url": URL, "auth": {"type": "headers", "headers": {"X-A": "a\r\nX-B: b"}}}]},
         "a header value is visible ASCII",
     ),
-    "unknown auth": ({"servers": [{"slug": "linear", "url": URL, "auth": {"type": "magic"}}]}, "magic"),
+    "unknown auth": (
+        {"servers": [{"slug": "linear", "url": URL, "auth": {"type": "magic"}}]},
+        "servers.0.auth: there is no type 'magic' (there is: 'none', 'headers')",
+    ),
+    "auth that is no mapping": (
+        {"servers": [{"slug": "linear", "url": URL, "auth": "none"}]},
+        "servers.0.auth: write a mapping here, like {type: none}",
+    ),
+    "workspaces that are no list": (
+        {"servers": [{"slug": "linear", "url": URL, "workspaces": "research"}]},
+        "servers.0.workspaces: write a list of workspaces, like [research], or all",
+    ),
     "time-out of nothing": ({"servers": [{"slug": "linear", "url": URL, "timeout_s": 0}]}, "greater than 0"),
 }
 

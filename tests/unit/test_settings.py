@@ -41,5 +41,5 @@ def test_a_value_that_cannot_be_used_is_told_by_name_with_what_it_takes(name, va
 
 
 def test_a_network_that_is_none_is_told_before_the_first_call():
-    with pytest.raises(Invalid, match=r"'10\.0\.0\.0/33' is not a network"):
+    with pytest.raises(Invalid, match=r"EGRESS_ALLOW: '10\.0\.0\.0/33' is not a network"):
         policy(read_settings({"EGRESS_ALLOW": "10.0.0.0/33"}))
