@@ -10,8 +10,10 @@ from typing import Final
 from gateway_core.errors import Invalid
 
 DEFAULT_PORT: Final = 8787
-_URL: Final = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
+_URL: Final = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
 """With a path where a stage stands before every route."""
+_WEB_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9._:\[\]-]+")
+"""Pages of extensions and editors have schemes of their own: vscode-webview://…"""
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 """The most that BODY_LIMIT may allow: API Gateway carries 10 MB, a Lambda event 6 MB after base64."""
@@ -82,16 +84,18 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def _public_url(env: Mapping[str, str], default: str) -> str:
-    text = (env.get("PUBLIC_URL") or default).rstrip("/")
-    if text and _URL.fullmatch(text) is None:
+    text = env.get("PUBLIC_URL", "")
+    if not text:
+        return default
+    if _URL.fullmatch(text) is None:
         raise Invalid(f"PUBLIC_URL={text!r}: give the URL that clients use, like https://mcp.example.com.")
-    return text
+    return text.rstrip("/")
 
 
 def _origins(env: Mapping[str, str]) -> tuple[str, ...]:
     origins = _words(env, "ALLOWED_ORIGINS")
     for origin in origins:
-        if origin != "*" and (_URL.fullmatch(origin) is None or origin.count("/") != 2):
+        if origin != "*" and _WEB_ORIGIN.fullmatch(origin) is None:
             raise Invalid(f"ALLOWED_ORIGINS={origin!r}: give web origins, like https://app.example.com, or *.")
     return origins
 

@@ -61,10 +61,11 @@ class Exchange:
             if not more:
                 self._over.set()
                 await self._response.end()
-        except OSError:
+        except OSError as error:
             self.gone = True
             self._over.set()
-            raise
+            # Whatever broke the line, to the app it is one thing: the reader has left.
+            raise ConnectionResetError(str(error)) from error
 
     async def close(self, error_type: str) -> None:
         """End what the app, which has returned or raised, left unfinished."""

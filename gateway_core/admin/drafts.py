@@ -42,7 +42,10 @@ def _header_names(headers: dict[str, Any]) -> dict[str, Any]:
     return headers
 
 
-_SECRET_HEADER: Final = re.compile(r"auth|token|secret|key|password|credential", re.IGNORECASE)
+_SECRET_HEADER: Final = re.compile(
+    r"(?:^|[-_])(?:auth|authorization|(?:api|access)?-?(?:key|token)|secret|password|credentials?)(?:$|[-_])",
+    re.IGNORECASE,
+)
 """Headers whose values belong into the secret store and not into a file or the registry."""
 
 

@@ -83,7 +83,7 @@ def admin_client(settings: Settings, url: str | None, key: str | None) -> AdminC
         raise CommandFailed("--url needs --key (or GATEHOUSE_KEY): the administrator's key of that gateway.")
     if key is None:
         try:
-            key = (settings.gatehouse_data / "admin.key").read_text().strip()
+            key = (settings.gatehouse_data / "admin.key").read_bytes().decode("utf-8", "replace").strip()
         except FileNotFoundError:
             folder = os.fspath(settings.gatehouse_data)
             raise CommandFailed(

@@ -24,7 +24,11 @@ def write_archive(folder: Path, target: Path) -> None:
         Invalid: There is no gateway's data in `folder`, or `target` cannot be written.
         StoreUnavailable, StoreFull: The copy could not be made.
     """
-    if target.exists():
+    try:
+        taken = target.exists()
+    except OSError as error:
+        raise Invalid(f"{target} cannot be written: {error.strerror}.") from None
+    if taken:
         raise Invalid(f"{target} exists already. Name another file, or remove it first.")
     with tempfile.TemporaryDirectory() as scratch:
         # The database first: whatever sealed what is in it is in the key file by now.

@@ -117,8 +117,8 @@ def refusal(problem: GatewayError, call: Call | None, request_id: str) -> Reply:
             return Reply(200, failure(call, problem, request_id))
         # Nobody waits for a JSON-RPC answer: a notification that is not accepted is an HTTP error
         # (2025-11-25 transports, Sending Messages, item 4), and so is a stream that is not opened.
-        status = 400 if isinstance(problem, Refused) else 502
-        return Reply(status, error(None, REFUSED_BY_POLICY, problem.message, {"reason": problem.reason}))
+        status, code = (400, REFUSED_BY_POLICY) if isinstance(problem, Refused) else (502, INTERNAL_ERROR)
+        return Reply(status, error(None, code, problem.message, {"reason": problem.reason}))
     headers: RawHeaders = JSON_HEADERS
     if isinstance(problem, MethodNotAllowed):
         headers = (*headers, (b"allow", problem.allow.encode()))

@@ -45,8 +45,7 @@ class Exchange:
             _check_accept(request)
             posted = read_calls(request.body, request.headers)
             if isinstance(posted, list):
-                _allow(decision)
-                return await self._batch(posted, place)
+                return await self._batch(posted, place, decision)
             call = posted
             _describe(call, place)
             _allow(decision)
@@ -78,30 +77,36 @@ class Exchange:
             return await self.lifecycle.listen(place)
         raise MethodNotAllowed("An MCP endpoint takes POST.")
 
-    async def _batch(self, calls: list[Call], place: Place) -> Reply | Stream:
+    async def _batch(self, calls: list[Call], place: Place, decision: Decision) -> Reply | Stream:
         """A 2025-03-26 batch: each call by itself, with a record of its own, all answers on one stream."""
         place.record.method, place.record.era_in = "batch", "legacy"
-        events = self._batch_events(calls, place)
+        events = self._batch_events(calls, place, decision)
         if any(call.kind == "request" for call in calls):
             return Stream(events)
+        _allow(decision)
         async for _ in events:
             pass
         return ACCEPTED
 
-    async def _batch_events(self, calls: list[Call], place: Place) -> AsyncGenerator[bytes]:
+    async def _batch_events(self, calls: list[Call], place: Place, decision: Decision) -> AsyncGenerator[bytes]:
         for call in calls:
             each = replace(place, record=place.record.part())
             _describe(call, each)
+            each.record.bytes_in = len(call.wire)
             try:
-                async with aclosing(self._answer_events(call, each)) as events:
+                async with aclosing(self._answer_events(call, each, decision)) as events:
                     async for event in events:
                         each.record.bytes_out += len(event)
                         yield event
+            except BaseException:
+                each.record.fail("gone", "cut_off")
+                raise
             finally:
                 self.records.write(each.record.line())
 
-    async def _answer_events(self, call: Call, place: Place) -> AsyncGenerator[bytes]:
+    async def _answer_events(self, call: Call, place: Place, decision: Decision) -> AsyncGenerator[bytes]:
         try:
+            _allow(decision)
             answer = await self.forwarding.forward(call, place)
         except GatewayError as problem:
             place.record.fail(*outcome_of(problem))

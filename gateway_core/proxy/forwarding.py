@@ -11,7 +11,7 @@ from gateway_core.protocol.reply import ACCEPTED, Reply, Stream
 from gateway_core.protocol.versions import METHOD_NOT_FOUND
 from gateway_core.proxy.answering import finished_reply, is_stream, read_whole, session_gone
 from gateway_core.proxy.lifecycle import Lifecycle
-from gateway_core.proxy.place import Place
+from gateway_core.proxy.place import Place, stopped, stopped_early
 from gateway_core.proxy.relay import relay_answer
 from gateway_core.upstream.client import UpstreamClient
 
@@ -32,6 +32,14 @@ class Forwarding:
             Refused: The server is not set up to be called.
             NotFound: The session is gone; the client must initialize again.
         """
+        try:
+            return await self._forward(call, place)
+        except asyncio.CancelledError as cancellation:
+            if stopped(cancellation):
+                raise stopped_early() from None
+            raise
+
+    async def _forward(self, call: Call, place: Place) -> Reply | Stream:
         long_lived = call.method == "subscriptions/listen"
         if long_lived and self.listen_s == 0:
             problem = BadRequest("This gateway offers no subscriptions.", code=METHOD_NOT_FOUND)

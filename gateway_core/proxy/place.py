@@ -1,9 +1,11 @@
 """Where a request stands once it is known who makes it and what it is for."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Final
 
 from gateway_core.access.callers import Caller
+from gateway_core.errors import UpstreamClosed
 from gateway_core.headers import Headers
 from gateway_core.protocol.session import Session
 from gateway_core.registry.servers import Server
@@ -11,8 +13,20 @@ from gateway_core.registry.workspaces import Workspace
 from gateway_core.telemetry import CallRecord, traceparent_for
 from gateway_core.upstream.client import Dialect
 
+STOPPED: Final = "gateway_stopped"
+"""Message of the cancellation that ends a call because the gateway stops; any other means that the client left."""
 MARGIN_S: Final = 2.0
 """Time kept back from the platform's own limit, so that the client gets an answer instead of a cut line."""
+
+
+def stopped(cancellation: asyncio.CancelledError) -> bool:
+    """True when the gateway stops, so that the client is there and must be told."""
+    return cancellation.args == (STOPPED,)
+
+
+def stopped_early() -> UpstreamClosed:
+    """What a client hears whose call was with the upstream when the gateway stopped."""
+    return UpstreamClosed("The gateway was stopped before it had the answer.", reason=STOPPED)
 
 
 @dataclass(frozen=True, slots=True)

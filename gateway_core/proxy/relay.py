@@ -12,7 +12,7 @@ from gateway_core.errors import GatewayError, UpstreamClosed, UpstreamError, Ups
 from gateway_core.protocol import reply, sse
 from gateway_core.protocol.inbound import Call
 from gateway_core.proxy.answering import is_stream, note
-from gateway_core.proxy.place import Place
+from gateway_core.proxy.place import STOPPED, Place, stopped, stopped_early
 from gateway_core.telemetry import outcome_of
 from gateway_core.upstream.answers import Message, read_message
 from gateway_core.upstream.client import UpstreamClient
@@ -48,11 +48,20 @@ async def relay_answer(
             async for event, _ in events:
                 yield event
     except GatewayError as problem:
-        if call.method == "subscriptions/listen" and isinstance(problem, UpstreamTimedOut):
-            yield sse.message(reply.subscription_ended(call))
-            return
-        place.record.fail(*outcome_of(problem))
-        yield sse.message(reply.failure(call, problem, place.record.request_id))
+        yield _last_event(call, problem, place)
+    except asyncio.CancelledError as cancellation:
+        if not stopped(cancellation):
+            raise
+        yield _last_event(call, stopped_early(), place)
+
+
+def _last_event(call: Call, problem: GatewayError, place: Place) -> bytes:
+    """What ends a stream that its upstream did not: every request gets an answer."""
+    in_time = isinstance(problem, UpstreamTimedOut) or problem.reason == STOPPED
+    if call.method == "subscriptions/listen" and in_time:
+        return sse.message(reply.subscription_ended(call))
+    place.record.fail(*outcome_of(problem))
+    return sse.message(reply.failure(call, problem, place.record.request_id))
 
 
 async def answer_events(
@@ -114,6 +123,9 @@ async def relay_session(response: Response, place: Place) -> AsyncGenerator[byte
     except UpstreamError as problem:
         if problem.reason != "upstream_timed_out":
             place.record.fail("failed", problem.reason)
+    except asyncio.CancelledError as cancellation:
+        if not stopped(cancellation):
+            raise
     finally:
         place.record.upstream_s += time.perf_counter() - begun
         await response.close()

@@ -92,9 +92,12 @@ def behind(edge: Edge, app: AsgiApp) -> AsgiApp:
             edge.check(headers)
             body = await edge.read_body(headers, receive)
         except (Misdirected, OriginRefused, TooLarge) as problem:
-            refusal = reply.refusal(problem, None, "")
-            await send({"type": "http.response.start", "status": refusal.status, "headers": list(refusal.headers)})
-            await send({"type": "http.response.body", "body": refusal.body})
+            told = {"type": "about:blank", "title": problem.reason, "status": problem.status, "detail": problem.message}
+            fields = [(b"content-type", b"application/problem+json")]
+            await send({"type": "http.response.start", "status": problem.status, "headers": fields})
+            await send({"type": "http.response.body", "body": reply.dump(told)})
+            return
+        except ConnectionError:
             return
         pending: list[MutableMapping[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
         await app(scope, lambda: _next(pending, receive), send)

@@ -5,7 +5,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from gateway_core.ports import Records
 from gateway_core.protocol import reply
 from gateway_core.protocol.reply import RawHeaders, Reply, Stream
 from gateway_core.proxy.exchange import Exchange
-from gateway_core.proxy.place import Request
+from gateway_core.proxy.place import STOPPED, Request
 from gateway_core.registry.slugs import SLUG
 from gateway_core.telemetry import CallRecord, trace_id_of
 from gateway_core.web import pages
@@ -50,7 +50,7 @@ class McpApp:
         """End everything that is being answered, in good order."""
         self._stopping.set()
         for task in list(self._answering):
-            task.cancel()
+            task.cancel(STOPPED)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -62,16 +62,17 @@ class McpApp:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - ASGI servers run each request in a task
         self._answering.add(task)
-        accepts = "text/event-stream" in (headers.get("accept") or "text/event-stream")
+        accepts = "text/event-stream" in (headers.get("accept") or "text/event-stream").lower()
         outlet = Outlet(
             receive, send, may_stream=lambda: accepts and record.may_stream, extra=self._extra(headers, record)
         )
         try:
             await self._answer(scope, headers, record, outlet)
         except asyncio.CancelledError:
-            record.fail(*(("gone", "client_left") if outlet.client_left else ("failed", "gateway_stopped")))
+            record.fail(*(("gone", "client_left") if outlet.client_left else ("failed", STOPPED)))
             if self._stopping.is_set() and not outlet.client_left:
-                await outlet.stop()
+                with suppress(ConnectionError):
+                    await outlet.stop()
             elif not outlet.client_left:
                 raise
         except ConnectionError:

@@ -38,5 +38,5 @@ def wanted(headers: Headers) -> bool:
 def endpoint_page(public_url: str, workspace: str | None, server: str) -> Reply:
     """The page for one endpoint. Slugs are the only part of the URL that the visitor chose, and are safe in HTML."""
     path = f"{workspace}/{server}" if workspace else server
-    page = _PAGE.format(name=server, url=f"{public_url}/{path}/mcp")
+    page = _PAGE.format(name=server, url=f"{public_url or 'https://THIS-GATEWAY'}/{path}/mcp")
     return Reply(200, page.encode(), _HEADERS)

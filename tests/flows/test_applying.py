@@ -158,6 +158,12 @@ async def test_the_admin_api_takes_the_administrators_key_and_no_other(tmp_path)
                 assert "This needs the administrator's key" in answer.json()["detail"]
         admin_key = await gw.admin.secrets.get("admin-key")
         assert (await gw.http.get(gw.url + "/api/v1/servers", headers=gw.headers(admin_key))).status_code == 200
+        # The same door as for MCP stands before it.
+        rebound = await gw.http.get(gw.url + "/api/v1/keys", headers={**gw.headers(admin_key), "host": "evil.example"})
+        assert (rebound.status_code, rebound.json()["title"]) == (421, "host_refused")
+        huge = await gw.post("/api/v1/apply", b"x" * (8 * 1024 * 1024 + 1), "")
+        assert huge.status_code == 413
+        assert "larger than 8,388,608 bytes" in huge.json()["detail"]
         # And it is no MCP credential.
         assert (await gw.post("/weather/mcp", call(), admin_key)).status_code == 401
         unknown = await gw.http.get(gw.url + "/api/v1/nothing", headers=gw.headers(admin_key))

@@ -3,7 +3,7 @@
 import asyncio
 import json
 
-from tests.flows.gateways import INITIALIZE, MODERN_META, NOW, call, gateway
+from tests.flows.gateways import INITIALIZE, MODERN_META, NOW, call, events, gateway
 from tests.flows.upstreams import upstream, weather
 
 DEEP = b'{"jsonrpc":"2.0","id":1,"method":"ping","params":' + b'{"a":' * 70 + b"1" + b"}" * 71
@@ -213,12 +213,14 @@ async def test_a_key_limited_to_other_servers_is_told_who_can_change_that_in_a_2
         assert (calling.status_code, calling.json()["id"]) == (200, "c")
         assert calling.json()["result"]["isError"] is True
         assert words in calling.json()["result"]["content"][0]["text"]
+        batch = events(await gw.post("/weather/mcp", [call(id=1), call(id=2)], key))
+        assert [(message["id"], message["result"]["isError"]) for message in batch] == [(1, True), (2, True)]
         note = await gw.post("/weather/mcp", {"jsonrpc": "2.0", "method": "notifications/initialized"}, key)
         assert note.status_code == 400
         listening = await gw.http.get(gw.url + "/weather/mcp", headers=gw.headers(key))
         assert listening.status_code == 400
         assert len(server.seen) == 1
-        assert {line["reason"] for line in gw.records.lines[1:]} == {"key_servers"}
+        assert {line["reason"] for line in gw.records.lines[1:] if line["method"] != "batch"} == {"key_servers"}
 
 
 async def test_taking_a_server_from_a_workspace_bites_at_the_next_request(tmp_path):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway_core.web import outlet
-from tests.flows.gateways import INITIALIZE, call, gateway
+from tests.flows.gateways import INITIALIZE, call, events, gateway
 from tests.flows.upstreams import Asked, result, text, upstream
 
 
@@ -102,18 +102,28 @@ async def test_on_lambda_a_ping_that_cannot_be_written_ends_the_call_and_is_on_r
         assert (gw.records.lines[-1]["outcome"], gw.records.lines[-1]["reason"]) == ("gone", "client_left")
 
 
-async def test_a_gateway_that_stops_ends_its_streams_and_says_so_in_the_record(tmp_path):
+async def test_a_gateway_that_stops_answers_every_call_that_is_open_and_says_so_in_the_record(tmp_path):
+    reached = asyncio.Event()
+
     async def endless(asked: Asked) -> None:
-        await asked.respond.stream()
-        await asked.respond.event({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": 0}})
+        if asked.message["params"]["name"] == "streamed":
+            await asked.respond.stream()
+            await asked.respond.event({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": 0}})
+        else:
+            reached.set()
         await asyncio.Event().wait()
 
     async with upstream(endless) as server, gateway(tmp_path, {"weather": server.url}) as gw:
-        request = gw.http.stream("POST", gw.url + "/weather/mcp", content=json.dumps(call()), headers=gw.headers())
-        async with request as response:
+        body, headers = json.dumps(call("streamed")), gw.headers()
+        async with gw.http.stream("POST", gw.url + "/weather/mcp", content=body, headers=headers) as response:
             lines = response.aiter_lines()
             assert "notifications/progress" in await anext(line async for line in lines if line.startswith("data: "))
+            silent = asyncio.create_task(gw.post("/weather/mcp", [call("silent", id="s")]))
+            await asyncio.wait_for(reached.wait(), 5)
             await gw.mcp.stop()
-            # It ends in good order: an HTTP client would raise for a line that was cut.
-            assert [line async for line in lines if line.startswith("data: ")] == []
-        assert (gw.records.lines[-1]["outcome"], gw.records.lines[-1]["reason"]) == ("failed", "gateway_stopped")
+            (last,) = [json.loads(line[6:]) async for line in lines if line.startswith("data: ")]
+        told = [last, *events(await silent)]
+        assert [message["id"] for message in told] == [1, "s"]
+        for message in told:
+            assert "The gateway was stopped before it had the answer. What it did" in str(message["result"]["content"])
+        assert {line["reason"] for line in gw.records.lines if line["method"] != "batch"} == {"gateway_stopped"}

@@ -15,6 +15,8 @@ def test_without_any_variable_the_gateway_is_local_and_public_on_loopback():
         public_url="http://127.0.0.1:9000", port=9000, gatehouse_data=Path("/srv/data")
     )
     assert read_settings({"REGISTRY_TABLE": "r"}).local is False
+    assert read_settings({"REGISTRY_TABLE": "r"}).public_url == ""
+    assert read_settings({"ALLOWED_ORIGINS": "vscode-webview://x *"}).allowed_origins == ("vscode-webview://x", "*")
     assert read_settings({"PUBLIC_URL": "https://mcp.example.com/"}).public_url == "https://mcp.example.com"
 
 
@@ -29,6 +31,8 @@ def test_without_any_variable_the_gateway_is_local_and_public_on_loopback():
         ("EGRESS_PORTS", "443 x", "EGRESS_PORTS='x': give a whole number from 1 to 65535."),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL='LOUD': give one of DEBUG, INFO, WARNING, ERROR."),
         ("PUBLIC_URL", "mcp.example.com", "PUBLIC_URL='mcp.example.com': give the URL that clients use"),
+        ("PUBLIC_URL", "/", "give the URL that clients use"),
+        ("ALLOWED_ORIGINS", "app.example.com", "ALLOWED_ORIGINS='app.example.com': give web origins"),
         ("PUBLIC_URL", "http://[", "give the URL that clients use"),
         ("PUBLIC_URL", "https://mcp.example.com:port", "give the URL that clients use"),
         ("PUBLIC_URL", "https://a@mcp.example.com", "give the URL that clients use"),
