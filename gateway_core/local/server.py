@@ -91,8 +91,8 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
             mcp = data_plane(settings, world)
             config = uvicorn.Config(
                 both_planes(mcp, admin_api(settings, world)),
-                lifespan="off", log_config=None, access_log=False, server_header=False, date_header=False,
-                timeout_graceful_shutdown=STOP_WITHIN_S,
+                lifespan="off", log_config=None, log_level="warning", access_log=False,
+                server_header=False, date_header=False, timeout_graceful_shutdown=STOP_WITHIN_S,
             )  # fmt: skip
             _welcome(settings, demo)
             await _Server(config, mcp).serve(sockets=[listener])
