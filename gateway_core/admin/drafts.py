@@ -5,6 +5,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
+from gateway_core.egress import check_header
+from gateway_core.errors import Invalid
 from gateway_core.protocol import header_values
 from gateway_core.registry.servers import DEFAULT_TIMEOUT_S
 from gateway_core.registry.slugs import secret_name_problem, slug_problem
@@ -28,8 +30,10 @@ def _secret_name(text: str) -> str:
 def _header_names(headers: dict[str, Any]) -> dict[str, Any]:
     seen: set[str] = set()
     for name in headers:
-        if not header_values.TOKEN.fullmatch(name):
-            raise ValueError(f"{name[:80]!r} is no header name")
+        try:
+            check_header(name, "")
+        except Invalid as problem:
+            raise ValueError(problem.message) from None
         if protected(name):
             raise ValueError(f"{name} is set by the gateway itself")
         if name.lower() in seen:

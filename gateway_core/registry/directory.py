@@ -32,26 +32,32 @@ class Directory:
     async def server(self, slug_or_id: str, revision: str) -> Server | None:
         """The server of that slug or id as of `revision`, or None."""
         self._at(revision)
-        cache = self._servers
-        if slug_or_id not in cache:
-            data = await self._find(slug_or_id, "server")
-            _remember(cache, slug_or_id, data, servers.from_data)
-        return cache[slug_or_id]
+        return await self._held(self._servers, slug_or_id, "server", servers.from_data)
 
     async def workspace(self, slug_or_id: str, revision: str) -> Workspace | None:
         """The workspace of that slug or id as of `revision`, or None."""
         self._at(revision)
-        cache = self._workspaces
-        if slug_or_id not in cache:
-            data = await self._find(slug_or_id, "workspace")
-            _remember(cache, slug_or_id, data, workspaces.workspace_from_data)
-        return cache[slug_or_id]
+        return await self._held(self._workspaces, slug_or_id, "workspace", workspaces.workspace_from_data)
 
     def _at(self, revision: str) -> None:
         if revision != self._revision:
             self._revision = revision
             # New dictionaries, not cleared ones: a call of the old revision that is still reading keeps its own.
             self._servers, self._workspaces = {}, {}
+
+    async def _held(
+        self,
+        cache: dict[str, _T | None],
+        slug_or_id: str,
+        kind: Literal["server", "workspace"],
+        read: Callable[[Mapping[str, Any]], _T],
+    ) -> _T | None:
+        if slug_or_id not in cache:
+            data = await self._find(slug_or_id, kind)
+            if len(cache) >= MAX_CACHED:
+                cache.clear()
+            cache[slug_or_id] = None if data is None else read(data)
+        return cache[slug_or_id]
 
     async def _find(self, slug_or_id: str, kind: Literal["server", "workspace"]) -> Mapping[str, Any] | None:
         if not SLUG.fullmatch(slug_or_id):
@@ -62,11 +68,3 @@ class Directory:
         key = keys.server(name.data["id"]) if kind == "server" else keys.workspace(name.data["id"])
         item = await self._table.get(key)
         return None if item is None else item.data
-
-
-def _remember(
-    cache: dict[str, _T | None], name: str, data: Mapping[str, Any] | None, read: Callable[[Mapping[str, Any]], _T]
-) -> None:
-    if len(cache) >= MAX_CACHED:
-        cache.clear()
-    cache[name] = None if data is None else read(data)

@@ -19,13 +19,9 @@ FRESH_S: Final = 300
 MAX_HELD: Final = 2_000
 
 PROTECTED: Final = frozenset(
-    {
-        "accept", "accept-encoding", "connection", "content-length", "content-type", "cookie", "host",
-        "expect", "http2-settings", "keep-alive", "last-event-id", "te", "traceparent", "tracestate", "trailer",
-        "transfer-encoding", "upgrade", "user-agent", "via",
-    }
-)  # fmt: skip
-"""Headers that frame the exchange itself; no setting may put them on a request."""
+    {"accept", "content-type", "cookie", "last-event-id", "traceparent", "tracestate", "user-agent", "via"}
+)
+"""Headers that the gateway speaks MCP with, or that no setting may send. Those of HTTP itself egress refuses."""
 PROTECTED_PREFIXES: Final = ("mcp-", "proxy-", "sec-", "x-amz", "x-forwarded-")
 
 

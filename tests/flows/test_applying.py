@@ -82,7 +82,15 @@ BAD: dict[str, tuple[Json, str]] = {
     ),
     "protected header": (
         {"servers": [{"slug": "linear", "url": URL, "auth": {"type": "headers", "headers": {"Host": "x"}}}]},
-        "Host is set by the gateway itself",
+        "The gateway writes the header 'host' itself.",
+    ),
+    "a header of the protocol": (
+        {"servers": [{"slug": "linear", "url": URL, "auth": {"type": "headers", "headers": {"Mcp-Name": "x"}}}]},
+        "Mcp-Name is set by the gateway itself",
+    ),
+    "no header name": (
+        {"servers": [{"slug": "linear", "url": URL, "auth": {"type": "headers", "headers": {"X A": "x"}}}]},
+        "config.servers.0.auth",
     ),
     "header injection": (
         {"servers": [{"slug": "linear", "url": URL, "auth": {"type": "headers", "headers": {"X-A": "a\r\nX-B: b"}}}]},

@@ -113,13 +113,17 @@ def test_everything_is_still_there_after_kill_9(tmp_path):
     process = machine.start()
     made = machine.run("keys", "create", "--workspace", "demo-team", "--service", "ci", "--quiet")
     assert made.returncode == 0, made.stderr
+    user = ("--user", "ana@acme.dev", "--server", "demo", "--expires", "90d")
+    assert machine.run("keys", "create", "--workspace", "demo-team", *user).returncode == 0
     key = (machine.data / "demo.key").read_text()
     process.kill()
     process.wait()
     with machine.running():
         assert machine.echo("still here") == "still here"
         assert (machine.data / "demo.key").read_text() == key
-        assert "service:ci" in machine.run("keys", "list").stdout
+        listed = [line.split() for line in machine.run("keys", "list").stdout.splitlines()]
+        assert ["demo-team", "service:ci", "all", "active"] in [[*line[1:4], *line[5:]] for line in listed]
+        assert ["demo-team", "user:ana@acme.dev", "demo", "until"] in [[*line[1:4], *line[5:6]] for line in listed]
 
 
 def test_a_second_gateway_on_the_same_folder_or_port_says_so_and_harms_nothing(tmp_path):
