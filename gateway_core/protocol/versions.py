@@ -16,6 +16,8 @@ META_VERSION: Final = "io.modelcontextprotocol/protocolVersion"
 META_CLIENT_INFO: Final = "io.modelcontextprotocol/clientInfo"
 META_CLIENT_CAPABILITIES: Final = "io.modelcontextprotocol/clientCapabilities"
 META_SUBSCRIPTION_ID: Final = "io.modelcontextprotocol/subscriptionId"
+META_LOG_LEVEL: Final = "io.modelcontextprotocol/logLevel"
+META_SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"
 
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
@@ -25,6 +27,9 @@ INTERNAL_ERROR: Final = -32603
 HEADER_MISMATCH: Final = -32020
 MISSING_CLIENT_CAPABILITY: Final = -32021
 UNSUPPORTED_VERSION: Final = -32022
+RESOURCE_NOT_FOUND: Final = -32002
+URL_ELICITATION_REQUIRED: Final = -32042
+"""Legacy, both: 2026-07-28 forbids to emit them (basic, Error Codes)."""
 UNAUTHENTICATED: Final = -31001
 REFUSED_BY_POLICY: Final = -31003
 """Ours, both. Outside -32768…-32000, which JSON-RPC and MCP keep for themselves."""
