@@ -22,14 +22,29 @@ from gateway_core.aws.secrets import AwsSecrets
 from gateway_core.egress import Egress, IPNetwork, Policy, read_networks
 from gateway_core.errors import Invalid, UpstreamError
 from gateway_core.ports import Clock, Keyring, Records, Secrets, Table
+from gateway_core.proxy.client_sessions import ClientSessions
 from gateway_core.proxy.exchange import Exchange
 from gateway_core.proxy.forwarding import Forwarding
+from gateway_core.proxy.holding import Holding
+from gateway_core.proxy.legacy_clients import LegacyClients
 from gateway_core.proxy.lifecycle import Lifecycle
+from gateway_core.proxy.lines.side_streams import SideStreams
+from gateway_core.proxy.lines.tool_headers import ToolHeaders
+from gateway_core.proxy.listening import Listening
+from gateway_core.proxy.mailbox import Mailbox
+from gateway_core.proxy.modern_clients import ModernClients
+from gateway_core.proxy.openings import Openings
+from gateway_core.proxy.request_state import RequestStates
+from gateway_core.proxy.sse_clients import SseClients
+from gateway_core.proxy.switchboard import Switchboard
 from gateway_core.registry.directory import Directory
 from gateway_core.settings import Settings, platform_environment
 from gateway_core.storage.dynamo import DynamoTable
 from gateway_core.upstream.auth import HeldSecrets
 from gateway_core.upstream.client import UpstreamClient
+from gateway_core.upstream.eras import Eras
+from gateway_core.upstream.sessions import KeptSessions
+from gateway_core.upstream.sse_sessions import SseSessions
 from gateway_core.web.edge import LOOPBACK_NAMES, Edge
 from gateway_core.web.mcp import McpApp
 
@@ -71,16 +86,41 @@ def data_plane(settings: Settings, world: World | None = None) -> McpApp:
     """The ASGI application of the MCP endpoints."""
     world = world or aws_world(settings)
     egress = Egress(world.policy)
-    upstream = UpstreamClient(egress, HeldSecrets(world.secrets, world.clock))
-    lifecycle = Lifecycle(upstream, world.keyring, settings.listen_s)
+    sessions, mailbox = (
+        ClientSessions(world.table, world.keyring, world.clock),
+        Mailbox(world.table, world.keyring, world.clock),
+    )
+    forwarding = _forwarding(settings, world, egress, sessions, mailbox)
     exchange = Exchange(
         identify=Identify(world.table, world.clock),
         directory=Directory(world.table),
-        lifecycle=lifecycle,
-        forwarding=Forwarding(upstream, lifecycle, settings.listen_s),
+        sessions=sessions,
+        forwarding=forwarding,
+        sse_clients=SseClients(forwarding, sessions, mailbox, world.keyring, world.records, settings.listen_s),
         records=world.records,
+        ask_s=settings.ask_s,
     )
     return McpApp(exchange, edge(settings, settings.body_limit), world.records, egress.close)
+
+
+def _forwarding(
+    settings: Settings, world: World, egress: Egress, sessions: ClientSessions, mailbox: Mailbox
+) -> Forwarding:
+    """The way to the upstreams, and across the eras."""
+    table, clock, listen_s = world.table, world.clock, settings.listen_s
+    upstream = UpstreamClient(egress, HeldSecrets(world.secrets, clock))
+    kept = KeptSessions(upstream, table, world.keyring, clock)
+    switchboard = Switchboard(upstream, kept, SseSessions(upstream), ToolHeaders(upstream), SideStreams(upstream))
+    openings = Openings(switchboard, sessions, listen_s)
+    states, listening = RequestStates(world.keyring, clock), Listening(upstream, sessions, listen_s)
+    return Forwarding(
+        upstream=upstream,
+        eras=Eras(upstream, table, clock),
+        lifecycle=Lifecycle(upstream, sessions, listen_s),
+        legacy_clients=LegacyClients(switchboard, openings, sessions, mailbox, listen_s),
+        modern_clients=ModernClients(switchboard, openings, states, Holding(mailbox), listening),
+        listen_s=listen_s,
+    )
 
 
 def aws_world(settings: Settings, environment: Mapping[str, str] | None = None) -> World:

@@ -156,6 +156,27 @@ class UpstreamRefused(UpstreamError):
     reason = "upstream_refused"
 
 
+class UpstreamChangedEra(UpstreamError):
+    """The upstream refused a request, it seems because of its era. The request was not carried out.
+
+    Args:
+        message: What to tell the client.
+        refusal: HTTP status and JSON-RPC error as the upstream gave them, if it did: what counts if the era was right.
+    """
+
+    reason = "era_mismatch"
+
+    def __init__(self, message: str, *, refusal: tuple[int, bytes] | None = None) -> None:
+        super().__init__(message)
+        self.refusal = refusal
+
+
+class UpstreamForgot(UpstreamError):
+    """The upstream no longer knows the session. The request was not carried out."""
+
+    reason = "upstream_forgot_session"
+
+
 class UpstreamClosed(UpstreamError):
     """The connection ended before the answer was complete."""
 

@@ -38,6 +38,9 @@ class Settings:
     """Largest request body in bytes."""
     listen_s: int = 300
     """Longest life in seconds of a GET stream or a subscription; the client opens it again. 0 offers none."""
+    ask_s: int = 300
+    """Longest wait in seconds for the answer of a person or model whom a server asks in mid-call. 0: nobody is asked
+    where that would need a call to be held between two requests."""
     log_level: str = "INFO"
     registry_table: str = ""
     grants_table: str = ""
@@ -73,6 +76,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         allowed_origins=_origins(env),
         body_limit=_integer(env, "BODY_LIMIT", 1024 * 1024, low=1024, high=MAX_BODY_BYTES),
         listen_s=_integer(env, "LISTEN_S", 300, low=0, high=840),
+        ask_s=_integer(env, "ASK_S", 300, low=0, high=840),
         log_level=_choice(env, "LOG_LEVEL", "INFO", LOG_LEVELS),
         registry_table=env.get("REGISTRY_TABLE", ""),
         grants_table=env.get("GRANTS_TABLE", ""),

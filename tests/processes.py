@@ -12,8 +12,9 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from tests.programs import ROOT, own_python
+from tests.programs import ROOT, mcp1_python, own_python
 
 START_S = 30.0
 """How long a program may take until it answers; generous, as test machines are busy."""
@@ -75,10 +76,24 @@ def running(
             process.wait()
 
 
+Kind = Literal["dual", "legacy", "modern", "resumable", "sse"]
+"""A conformance server by what it speaks: both eras; 2025-11-25 and before, with sessions; 2026-07-28 alone; legacy,
+for clients that come back for missed events; legacy, over HTTP+SSE (2024-11-05)."""
+
+SWITCHES: Mapping[Kind, tuple[str, ...]] = {
+    "dual": ("tests.conformance.server",),
+    "legacy": ("tests.conformance.legacy.server",),
+    "modern": ("tests.conformance.server", "--modern-only"),
+    "resumable": ("tests.conformance.legacy.server", "--resumable"),
+    "sse": ("tests.conformance.legacy.server", "--sse"),
+}
+
+
 @contextlib.contextmanager
-def conformance_server(folder: Path) -> Iterator[str]:
-    """The conformance server; gives its MCP address."""
-    url = f"http://127.0.0.1:{(port := free_port())}/mcp"
-    command = [str(own_python()), "-m", "tests.conformance.server", "--port", str(port)]
-    with running(command, ready=url, log=folder / "server.log"):
+def conformance_server(folder: Path, kind: Kind = "dual") -> Iterator[str]:
+    """A conformance server; gives its MCP address."""
+    url = f"http://127.0.0.1:{(port := free_port())}/{'sse' if kind == 'sse' else 'mcp'}"
+    python = own_python() if kind in ("dual", "modern") else mcp1_python()
+    command = [str(python), "-m", *SWITCHES[kind], "--port", str(port)]
+    with running(command, ready=url, log=folder / f"{kind}-server.log"):
         yield url

@@ -7,7 +7,7 @@ from gateway_core.access import api_keys
 from gateway_core.access.callers import Caller
 from gateway_core.errors import StoreUnavailable, TwoCredentials, Unauthenticated
 from gateway_core.headers import Headers
-from gateway_core.ports import Clock, Table
+from gateway_core.ports import Clock, Item, Key, Table
 from gateway_core.registry.workspaces import Organisation, organisation_from_data
 from gateway_core.storage import keys
 
@@ -24,8 +24,8 @@ class Identify:
     table: Table
     clock: Clock
 
-    async def __call__(self, headers: Headers) -> tuple[Caller, Organisation]:
-        """The caller, and the organisation as it stands, from one round trip to the store.
+    async def __call__(self, headers: Headers, *also: Key) -> tuple[Caller, Organisation, list[Item | None]]:
+        """The caller, the organisation as it stands, and the items under `also`, from one round trip to the store.
 
         Raises:
             TwoCredentials: Headers disagree about the credential.
@@ -34,14 +34,15 @@ class Identify:
         """
         token = credential(headers)
         workspace_id, key_id = api_keys.locate(token)
-        found, head = await self.table.get_many([keys.api_key(workspace_id, key_id), keys.organisation_head()])
+        wanted = [keys.api_key(workspace_id, key_id), keys.organisation_head(), *also]
+        found, head, *rest = await self.table.get_many(wanted)
         key = None if found is None else api_keys.from_data(found.data)
         caller = api_keys.caller_of(token, key, self.clock())
         if head is None:
             raise StoreUnavailable(
                 "The registry has no organisation yet. An administrator sets it up with: gatehouse apply"
             )
-        return caller, organisation_from_data(head.data)
+        return caller, organisation_from_data(head.data), rest
 
 
 def credential(headers: Headers) -> str:

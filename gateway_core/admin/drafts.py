@@ -1,9 +1,9 @@
 """What people write, before it is trusted: the configuration file and the bodies of the admin API."""
 
 import re
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from gateway_core.egress import check_header
 from gateway_core.errors import Invalid
@@ -124,10 +124,17 @@ class ServerDraft(Draft):
     slug: Slug
     name: Name | None = None
     url: Annotated[str, Field(min_length=1, max_length=2048)]
-    transport: Literal["auto", "http"] = "auto"
+    transport: Literal["auto", "http", "sse"] = "auto"
+    era: Literal["auto", "legacy", "modern"] = "auto"
     auth: Annotated[NoAuthDraft | HeadersAuthDraft, Field(discriminator="type")] = NoAuthDraft(type="none")
     workspaces: Annotated[Literal["all"] | list[str], BeforeValidator(_list_or_all)] = Field(default_factory=list)
     timeout_s: float = Field(default=DEFAULT_TIMEOUT_S, gt=0, le=840, description="seconds; one call, all of it")
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.transport == "sse" and self.era == "modern":
+            raise ValueError("transport: sse is of the legacy era; leave out era, or write era: legacy")
+        return self
 
 
 class ConfigDraft(Draft):

@@ -130,6 +130,7 @@ def _server(draft: ServerDraft, old: Server | None, workspaces: dict[str, Worksp
             "all" if draft.workspaces == "all" else frozenset(workspaces[slug].id for slug in draft.workspaces)
         ),
         timeout_s=draft.timeout_s,
+        era=draft.era,
     )
 
 

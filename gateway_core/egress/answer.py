@@ -24,6 +24,9 @@ class Source(Protocol):
     def abort(self) -> None:
         """The rest is not wanted."""
 
+    def extend(self, deadline: float) -> None:
+        """The whole may take until `deadline` (loop time)."""
+
     def status(self) -> int:
         """The status code that the parser has just read."""
 
@@ -157,6 +160,10 @@ class Answer:
                 raise self.error
             await self._wait()
         return self.take()
+
+    def extend(self, deadline: float) -> None:
+        """Let the rest take until `deadline` (loop time)."""
+        self._source.extend(deadline)
 
     def abandon(self) -> None:
         """Nobody reads any further: what has not arrived yet is not wanted."""

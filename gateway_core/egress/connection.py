@@ -69,6 +69,13 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
         return answer
 
+    def extend(self, deadline: float) -> None:
+        """See answer.Source.extend."""
+        if self._answer is not None and self._timer is not None:
+            self._timer.cancel()
+            self._seconds += deadline - self._timer.when()
+            self._timer = self._loop.call_at(deadline, self._expire)
+
     def usable(self) -> bool:
         """True when the peer has neither closed nor said anything since the last answer.
 

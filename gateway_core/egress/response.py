@@ -48,6 +48,15 @@ class Response:
             pieces.append(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
+    def extend(self, deadline: float) -> None:
+        """Let the rest take until `deadline` (loop time) instead: a person was asked something on the way."""
+        self._answer.extend(deadline)
+
+    @property
+    def open(self) -> bool:
+        """True while more may come."""
+        return not self._answer.complete and self._answer.error is None
+
     async def close(self) -> None:
         """Want no more of it. The connection is kept for others when the whole answer had arrived, else it is cut."""
         self._answer.abandon()

@@ -130,10 +130,10 @@ def refusal(problem: GatewayError, call: Call | None, request_id: str) -> Reply:
     )
 
 
-def broken(request_id: str) -> Reply:
+def broken(request_id: str, call_id: str | int | None = None) -> Reply:
     """500: a fault of the gateway itself."""
     told = f"The gateway failed on this request. Its operator finds the reason in the log under {request_id}."
-    return Reply(500, error(None, INTERNAL_ERROR, told, {"reason": "internal_error", "requestId": request_id}))
+    return Reply(500, error(call_id, INTERNAL_ERROR, told, {"reason": "internal_error", "requestId": request_id}))
 
 
 def _challenge(problem: Unauthenticated) -> Reply:

@@ -1,12 +1,10 @@
 """From an upstream's finished HTTP answer to the reply that the client's own revision wants."""
 
 from gateway_core.egress import Response
-from gateway_core.errors import NotFound, UpstreamError, UpstreamGarbage, UpstreamRefused, UpstreamTooLarge
-from gateway_core.protocol import reply
+from gateway_core.errors import NotFound, UpstreamChangedEra, UpstreamError, UpstreamForgot, UpstreamGarbage
 from gateway_core.protocol.inbound import Call
 from gateway_core.protocol.reply import Reply
-from gateway_core.protocol.sse import MAX_EVENT_BYTES
-from gateway_core.protocol.versions import LEGACY_VERSIONS, MODERN_STATUS, UNSUPPORTED_VERSION
+from gateway_core.protocol.versions import HEADER_MISMATCH, METHOD_NOT_FOUND, MODERN_STATUS, UNSUPPORTED_VERSION
 from gateway_core.proxy.place import Place
 from gateway_core.upstream.answers import MODERN_ERRORS, Message, error_code, is_tool_error, read_message, refused
 
@@ -23,20 +21,35 @@ def finished_reply(call: Call, response: Response, body: bytes, place: Place) ->
     """The reply to a request whose answer came in one piece.
 
     Raises:
-        NotFound: The session is gone.
+        UpstreamError: There is no usable answer (see `finished_message`).
+    """
+    message = finished_message(call, response, body, place)
+    return Reply(status_of(call, response.status, message), message.body)
+
+
+def finished_message(call: Call, response: Response, body: bytes, place: Place) -> Message:
+    """The answer to a request that came in one piece.
+
+    Raises:
+        UpstreamChangedEra: The server was spoken to in the wrong era, and did not carry it out.
+        UpstreamForgot: It does not know the session, and did not carry it out.
+        NotFound: The client named a session that is none of its own.
         UpstreamError: There is no usable answer.
     """
-    if _session_is_gone(response, place):
-        raise session_gone()
     message = _message(call, response, body, place)
-    if call.era == "modern" and _speaks_legacy(call, response.status, message):
-        return _era_mismatch(call, place)
+    name = place.server.name
+    if _other_era(call, response.status, message):
+        raise _seems_changed(name, call, response.status, message)
+    if place.session_lost and response.status in (400, 404):
+        raise session_gone()
+    if _session_is_gone(response, message, place):
+        raise UpstreamForgot(f"{name} no longer knows this session.")
     if message is None:
-        raise refused(response.status, response.headers, place.server.name)
+        raise refused(response.status, response.headers, name)
     if message.kind not in ("answer", "error"):
-        raise UpstreamGarbage(f"{place.server.name} answered another request than the one it was sent.")
+        raise UpstreamGarbage(f"{name} answered another request than the one it was sent.")
     note(message, place)
-    return Reply(_status(call, response.status, message), message.body)
+    return message
 
 
 def _message(call: Call, response: Response, body: bytes, place: Place) -> Message | None:
@@ -61,23 +74,7 @@ def refusal_in(call: Call, response: Response, body: bytes) -> Message | None:
         return None
 
 
-async def read_whole(response: Response) -> bytes:
-    """The body of an answer in one piece.
-
-    Raises:
-        UpstreamTooLarge: It is larger than any one message may be; parsing it could take all the memory there is.
-    """
-    pieces, size = [], 0
-    async for chunk in response.chunks():
-        pieces.append(chunk)
-        size += len(chunk)
-        if size > MAX_EVENT_BYTES:
-            await response.close()
-            raise UpstreamTooLarge(f"One message of the answer is larger than {MAX_EVENT_BYTES >> 20} MiB.")
-    return b"".join(pieces)
-
-
-def _status(call: Call, status: int, message: Message) -> int:
+def status_of(call: Call, status: int, message: Message) -> int:
     """The status of an answer: an error's is set by the client's own revision."""
     if message.kind == "answer":
         return 200
@@ -87,29 +84,37 @@ def _status(call: Call, status: int, message: Message) -> int:
     return 200 if status == 404 else status
 
 
-def _speaks_legacy(call: Call, status: int, message: Message | None) -> bool:
-    """True when a modern request met a legacy server (2026-07-28 streamable-http, Backward Compatibility)."""
+def _other_era(call: Call, status: int, message: Message | None) -> bool:
+    """True when the server refused a call because of its era (2026-07-28 streamable-http, Backward Compatibility)."""
     code = 0 if message is None else error_code(message)
+    if call.era == "legacy":
+        return (status, code) in ((400, HEADER_MISMATCH), (400, UNSUPPORTED_VERSION), (404, METHOD_NOT_FOUND))
     if status in (400, 404, 405, 406):
         return (status, code) not in MODERN_ERRORS
     return call.method == "server/discover" and message is not None and message.kind == "error"
 
 
-def _era_mismatch(call: Call, place: Place) -> Reply:
-    """Dual-era clients take this as the sign to open with `initialize`."""
-    place.record.fail("refused", "era_mismatch")
-    text = (
-        f"{place.server.name} does not speak MCP {call.version}; it speaks an earlier revision. "
-        "Connect with a client that can open with initialize."
-    )
-    data = {"supported": list(LEGACY_VERSIONS), "requested": call.version}
-    return Reply(400, reply.error(call.id, UNSUPPORTED_VERSION, text, data))
+def _seems_changed(name: str, call: Call, status: int, message: Message | None) -> UpstreamChangedEra:
+    if message is None:
+        return UpstreamChangedEra(f"{name} does not take requests of MCP {call.version or 'before 2026-07-28'}.")
+    error = message.value.get("error")
+    said = str(error.get("message", ""))[:200] if isinstance(error, dict) else ""
+    return UpstreamChangedEra(f"{name} refused the request: {said}", refusal=(status, message.body))
 
 
-def _session_is_gone(response: Response, place: Place) -> bool:
-    if place.session is not None:
-        return response.status == 404
-    return place.session_lost and response.status in (400, 404)
+def _session_is_gone(response: Response, message: Message | None, place: Place) -> bool:
+    """404 says so (2025-11-25 transports, Session Management, item 3); many servers say 400, and that in words."""
+    if place.session is None:
+        return False
+    said = "" if message is None else str(message.value.get("error", ""))
+    known = place.session.upstream_id is not None
+    return (response.status == 404 and known) or (response.status == 400 and "session" in said.lower())
+
+
+def check_alive(place: Place) -> None:
+    """Raise NotFound for a session that its client has ended (2025-11-25 transports, Session Management, item 3)."""
+    if place.session is not None and place.session.ended:
+        raise session_gone()
 
 
 def session_gone() -> NotFound:
@@ -117,20 +122,6 @@ def session_gone() -> NotFound:
     return NotFound("This session has ended. Connect again: initialize opens a new one.", reason="session_gone")
 
 
-def is_stream(response: Response) -> bool:
-    """True when the answer comes as server-sent events."""
-    return response.headers.get("content-type", "").lower().startswith("text/event-stream")
-
-
 def _told_type(response: Response) -> str:
     told = response.headers.get("content-type", "").partition(";")[0].strip()
     return told[:60] if told.isascii() and told.isprintable() and told else "no content type"
-
-
-def modern_only(place: Place) -> UpstreamRefused:
-    """What a legacy client hears when the server left its era behind."""
-    return UpstreamRefused(
-        f"{place.server.name} speaks only revisions of MCP from 2026-07-28 on, and this client opened with an older "
-        "one. Update the client.",
-        reason="era_mismatch",
-    )

@@ -11,17 +11,18 @@ from gateway_core.errors import (
     MethodNotAllowed,
     NotAcceptable,
     NotFound,
-    Refused,
 )
 from gateway_core.ports import Records
 from gateway_core.protocol import reply, sse
 from gateway_core.protocol.inbound import Call, read_calls
 from gateway_core.protocol.reply import ACCEPTED, Reply, Stream
+from gateway_core.proxy.client_sessions import ClientSessions
+from gateway_core.proxy.describing import allow, describe
 from gateway_core.proxy.forwarding import Forwarding
-from gateway_core.proxy.lifecycle import Lifecycle
 from gateway_core.proxy.place import Place, Request
+from gateway_core.proxy.sse_clients import SseClients
 from gateway_core.registry.directory import Directory
-from gateway_core.telemetry import MAX_RECORDED, CallRecord, outcome_of
+from gateway_core.telemetry import CallRecord, outcome_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +31,29 @@ class Exchange:
 
     identify: Identify
     directory: Directory
-    lifecycle: Lifecycle
+    sessions: ClientSessions
     forwarding: Forwarding
+    sse_clients: SseClients
     records: Records
+    ask_s: int
 
     async def handle(self, request: Request, record: CallRecord) -> Reply | Stream:
         """Answer one request, whatever happens to it. `record` learns what it was and how it ended."""
         call: Call | None = None
         try:
             place, decision = await self._place(request, record)
+            if request.door == "sse":
+                return await self.sse_clients.handle(place, decision)
             if request.method != "POST":
-                _allow(decision)
+                allow(decision)
                 return await self._without_body(place)
             _check_accept(request)
             posted = read_calls(request.body, request.headers)
             if isinstance(posted, list):
                 return await self._batch(posted, place, decision)
             call = posted
-            _describe(call, place)
-            _allow(decision)
+            describe(call, place)
+            allow(decision)
             return await self.forwarding.forward(call, place)
         except GatewayError as problem:
             record.fail(*outcome_of(problem))
@@ -56,7 +61,8 @@ class Exchange:
 
     async def _place(self, request: Request, record: CallRecord) -> tuple[Place, Decision]:
         """Who calls, what stands behind the URL for them, and whether they may use it."""
-        caller, organisation = await self.identify(request.headers)
+        also = self.sessions.keys_of(request.headers)
+        caller, organisation, state = await self.identify(request.headers, *also)
         record.caller, record.credential = f"{caller.kind}:{caller.subject}", caller.credential_id
         workspace = await self.directory.workspace(request.workspace or caller.workspace_id, organisation.revision)
         server = await self.directory.server(request.server, organisation.revision)
@@ -66,15 +72,15 @@ class Exchange:
         if decision.answer == "out_of_reach":
             raise _unknown(request)
         record.workspace, record.server = workspace.slug, server.slug
-        session, lost = await self.lifecycle.session_of(request.headers, caller, server)
-        place = Place(request, caller, organisation.revision, workspace, server, session, lost, record)
+        session, lost = await self.sessions.find(request.headers, caller, server, state[0] if state else None)
+        place = Place(request, caller, organisation.revision, workspace, server, session, lost, record, self.ask_s)
         return place, decision
 
     async def _without_body(self, place: Place) -> Reply | Stream:
         if place.request.method == "DELETE":
-            return await self.lifecycle.end(place)
+            return await self.forwarding.end(place)
         if place.request.method == "GET":
-            return await self.lifecycle.listen(place)
+            return await self.forwarding.listen(place)
         raise MethodNotAllowed("An MCP endpoint takes POST.")
 
     async def _batch(self, calls: list[Call], place: Place, decision: Decision) -> Reply | Stream:
@@ -83,7 +89,7 @@ class Exchange:
         events = self._batch_events(calls, place, decision)
         if any(call.kind == "request" for call in calls):
             return Stream(events)
-        _allow(decision)
+        allow(decision)
         async for _ in events:
             pass
         return ACCEPTED
@@ -91,7 +97,7 @@ class Exchange:
     async def _batch_events(self, calls: list[Call], place: Place, decision: Decision) -> AsyncGenerator[bytes]:
         for call in calls:
             each = replace(place, record=place.record.part())
-            _describe(call, each)
+            describe(call, each)
             each.record.bytes_in = len(call.wire)
             try:
                 async with aclosing(self._answer_events(call, each, decision)) as events:
@@ -106,7 +112,7 @@ class Exchange:
 
     async def _answer_events(self, call: Call, place: Place, decision: Decision) -> AsyncGenerator[bytes]:
         try:
-            _allow(decision)
+            allow(decision)
             answer = await self.forwarding.forward(call, place)
         except GatewayError as problem:
             place.record.fail(*outcome_of(problem))
@@ -117,29 +123,6 @@ class Exchange:
                     yield event
         elif call.kind == "request":
             yield sse.message(answer.body)
-
-
-def _allow(decision: Decision) -> None:
-    if decision.answer == "refused":
-        raise Refused(decision.text, reason=decision.rule)
-
-
-def _describe(call: Call, place: Place) -> None:
-    record = place.record
-    record.method, record.capability = call.method or call.kind, (call.capability or "")[:MAX_RECORDED]
-    record.era_in = record.era_out = call.era
-    # The head of these says more than their events: a session id, a status that makes clients fall back.
-    record.may_stream = call.kind == "request" and call.method not in ("initialize", "server/discover")
-    record.client, record.client_version = call.client
-    if not record.client:
-        known = place.session.client if place.session is not None else ("", "")
-        agent = place.request.headers.get("user-agent") or ""
-        record.client, record.client_version = known if known[0] else _from_agent(agent)
-
-
-def _from_agent(agent: str) -> tuple[str, str]:
-    name, _, version = agent.partition(" ")[0].partition("/")
-    return name[:64], version[:32]
 
 
 def _check_accept(request: Request) -> None:

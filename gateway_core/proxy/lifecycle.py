@@ -1,27 +1,25 @@
-"""Legacy sessions: opening one by `initialize`, finding it again from its token, listening on it, ending it."""
+"""Legacy sessions at legacy servers: opened by `initialize`, opened again, listened on, ended."""
 
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from gateway_core.access.callers import Caller
 from gateway_core.egress import Response
-from gateway_core.errors import BadRequest, MethodNotAllowed, UpstreamGarbage
-from gateway_core.headers import Headers
-from gateway_core.ports import Keyring
+from gateway_core.errors import BadRequest, MethodNotAllowed, UpstreamForgot
 from gateway_core.protocol import header_values, session
 from gateway_core.protocol.inbound import Call
-from gateway_core.protocol.reply import JSON_HEADERS, STREAM_HEADERS, Reply, Stream
+from gateway_core.protocol.reply import JSON_HEADERS, STREAM_HEADERS, RawHeaders, Reply, Stream
 from gateway_core.protocol.session import Session
 from gateway_core.protocol.versions import LEGACY_VERSIONS
-from gateway_core.proxy.answering import finished_reply, is_stream, modern_only, read_whole, refusal_in, session_gone
+from gateway_core.proxy.answering import finished_message, session_gone, status_of
+from gateway_core.proxy.client_sessions import SESSION_HEADER, ClientSessions
+from gateway_core.proxy.guests import legacy_guest
 from gateway_core.proxy.place import Place
-from gateway_core.proxy.relay import answer_events, relay_session
-from gateway_core.registry.servers import Server
-from gateway_core.upstream.answers import MODERN_ERRORS, Message, error_code, read_message, refused
+from gateway_core.proxy.relay import Sent, answer_events, relay_session
+from gateway_core.upstream.answers import Message, refused
 from gateway_core.upstream.client import UpstreamClient
-
-SESSION_HEADER = "mcp-session-id"
+from gateway_core.upstream.reading import is_stream, read_whole
+from gateway_core.upstream.sessions import open_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +27,8 @@ class Lifecycle:
     """Stateless: a session lives in its own token, so any process can go on with it."""
 
     upstream: UpstreamClient
-    keyring: Keyring
+    sessions: ClientSessions
     listen_s: int
-
-    async def session_of(self, headers: Headers, caller: Caller, server: Server) -> tuple[Session | None, bool]:
-        """The session that a request belongs to, and whether it named one that is none of this caller's.
-
-        A token that cannot be opened is no session, never a 401: clients take a 401 for a lost log-in.
-        """
-        token = headers.get(SESSION_HEADER)
-        if token is None:
-            return None, False
-        sealed = session.from_header(token)
-        context = session.context(caller.principal, server.id)
-        plain = None if sealed is None else await self.keyring.open(sealed, context=context)
-        if plain is None:
-            return None, True
-        return session.unpack(plain, principal=caller.principal, server_id=server.id), False
 
     async def initialized(self, call: Call, response: Response, place: Place, deadline: float) -> Reply | Stream:
         """The answer to `initialize`, with a session id of ours where the upstream gave one of its own.
@@ -54,37 +37,40 @@ class Lifecycle:
             UpstreamError: There is no usable answer.
         """
         if response.status == 200 and is_stream(response):
-            answer, events = await self._gathered(call, response, place, deadline)
-            fields = await self._session_fields(call, answer, response, place)
-            return Stream(events, STREAM_HEADERS + fields)
-        body = await read_whole(response)
-        problem = refusal_in(call, response, body)
-        if problem is not None and (response.status, error_code(problem)) in MODERN_ERRORS:
-            raise modern_only(place)
-        answer_reply = finished_reply(call, response, body, place)
-        answer = read_message(answer_reply.body, call, place.server.name)
-        fields = await self._session_fields(call, answer, response, place)
-        return Reply(answer_reply.status, answer_reply.body, JSON_HEADERS + fields)
+            sent = Sent(call, place.dialect(call.version), response, deadline)
+            answer, events = await self._gathered(sent, place)
+            return Stream(events, STREAM_HEADERS + await self._issued(call, answer, response, place))
+        answer = finished_message(call, response, await read_whole(response), place)
+        fields = await self._issued(call, answer, response, place)
+        return Reply(status_of(call, response.status, answer), answer.body, JSON_HEADERS + fields)
 
-    async def listen(self, place: Place) -> Stream:
-        """The session's own stream, for messages that belong to no call.
+    async def reopened(self, place: Place) -> Place:
+        """The place in a new session of the upstream, which has forgotten the one before.
 
         Raises:
-            MethodNotAllowed: This server offers none to this client.
-            NotFound: The session is gone.
+            NotFound: There is nothing to go by: the client must initialize again.
+            UpstreamError: None can be opened.
         """
-        if place.session is None or self.listen_s == 0:
-            if place.session_lost:
-                raise session_gone()
-            raise MethodNotAllowed("This server opens no stream of its own here. Send each message as a POST.")
+        if place.session is None:
+            raise session_gone()
+        deadline = place.deadline(asyncio.get_running_loop().time(), place.server.timeout_s)
+        guest = legacy_guest(place)
+        opened = await open_session(self.upstream, place.server, place.sessionless(), guest, deadline=deadline)
+        return place.in_session(await self.sessions.replace_upstream(place.session, opened.session_id))
+
+    async def listen(self, place: Place) -> Stream:
+        """The session's own stream at the upstream.
+
+        Raises:
+            MethodNotAllowed: The upstream offers none.
+            UpstreamForgot: It does not know the session.
+        """
         deadline = place.deadline(asyncio.get_running_loop().time(), self.listen_s)
         last_event_id = place.request.headers.get("last-event-id")
         if last_event_id is not None and not header_values.sendable(last_event_id):
             raise BadRequest("The Last-Event-ID header holds characters that a header cannot carry.")
-        response = await self.upstream.listen(
-            place.server, place.dialect(place.request.headers.get("mcp-protocol-version")), last_event_id,
-            deadline=deadline,
-        )  # fmt: skip
+        dialect = place.dialect(place.request.headers.get("mcp-protocol-version"))
+        response = await self.upstream.listen(place.server, dialect, last_event_id, deadline=deadline)
         if response.status == 200 and is_stream(response):
             return Stream(relay_session(response, place))
         await response.close()
@@ -94,52 +80,46 @@ class Lifecycle:
         """End the session at the upstream too.
 
         Raises:
-            MethodNotAllowed: There is no session to end, or the upstream lets no client end it.
-            NotFound: The session is gone already.
+            MethodNotAllowed: The upstream lets no client end it.
         """
-        if place.session is None:
-            if place.session_lost:
-                raise session_gone()
-            raise MethodNotAllowed("There is no session to end. Send each message as a POST.")
-        deadline = place.deadline(asyncio.get_running_loop().time(), place.server.timeout_s)
-        response = await self.upstream.end_session(place.server, place.dialect(None), deadline=deadline)
-        await response.close()
-        if 200 <= response.status < 300:
-            return Reply(response.status, b"", ())
-        raise _not_offered(response.status, response, place)
+        assert place.session is not None  # noqa: S101 - the caller has looked
+        status = 200
+        if place.session.upstream_id is not None:
+            deadline = place.deadline(asyncio.get_running_loop().time(), place.server.timeout_s)
+            response = await self.upstream.end_session(place.server, place.dialect(None), deadline=deadline)
+            await response.close()
+            status = response.status
+            if status != 404 and not 200 <= status < 300:
+                raise _not_offered(status, response, place)
+        await self.sessions.end(place.session)
+        return Reply(200 if status == 404 else status, b"", ())
 
-    async def _gathered(
-        self, call: Call, response: Response, place: Place, deadline: float
-    ) -> tuple[Message, AsyncGenerator[bytes]]:
+    async def _gathered(self, sent: Sent, place: Place) -> tuple[Message, AsyncGenerator[bytes]]:
         """Every event of a streamed answer to `initialize`: its head must say the session, its tail knows it."""
         events: list[bytes] = []
         answer: Message | None = None
-        async for event, message in answer_events(self.upstream, call, response, place, deadline):
+        async for event, message in answer_events(self.upstream, sent, place):
             events.append(event)
             answer = message
         assert answer is not None  # noqa: S101 - answer_events ends with the answer or raises
         return answer, _replayed(events)
 
-    async def _session_fields(
-        self, call: Call, answer: Message, response: Response, place: Place
-    ) -> tuple[tuple[bytes, bytes], ...]:
+    async def _issued(self, call: Call, answer: Message, response: Response, place: Place) -> RawHeaders:
         upstream_id = response.headers.get(SESSION_HEADER)
         if upstream_id is None or answer.kind != "answer":
             return ()
-        result = answer.value["result"]
+        result, params = answer.value["result"], call.message.get("params", {})
         version = result.get("protocolVersion") if isinstance(result, dict) else None
         opened = Session(
             principal=place.caller.principal,
             server_id=place.server.id,
             upstream_id=upstream_id,
             version=version if version in LEGACY_VERSIONS else LEGACY_VERSIONS[-1],
-            client=call.client,
+            client=session.client_of(params.get("clientInfo")),
+            capabilities=session.kept_of(params.get("capabilities")),
+            opened_at=self.sessions.clock(),
         )
-        context = session.context(opened.principal, opened.server_id)
-        token = session.to_header(await self.keyring.seal(session.pack(opened), context=context))
-        if len(token) > session.MAX_TOKEN:
-            raise UpstreamGarbage(f"{place.server.name} gave a session id that is too long to be carried in a header.")
-        return ((SESSION_HEADER.encode(), token.encode()),)
+        return await self.sessions.issue(opened, place.server)
 
 
 async def _replayed(events: list[bytes]) -> AsyncGenerator[bytes]:
@@ -149,7 +129,7 @@ async def _replayed(events: list[bytes]) -> AsyncGenerator[bytes]:
 
 def _not_offered(status: int, response: Response, place: Place) -> Exception:
     if status == 404:
-        return session_gone()
+        return UpstreamForgot(f"{place.server.name} no longer knows this session.")
     if status == 405:
         return MethodNotAllowed(f"{place.server.name} does not offer this. Send each message as a POST.")
     return refused(status, response.headers, place.server.name)

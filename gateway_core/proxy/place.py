@@ -1,8 +1,8 @@
 """Where a request stands once it is known who makes it and what it is for."""
 
 import asyncio
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
 
 from gateway_core.access.callers import Caller
 from gateway_core.errors import UpstreamClosed
@@ -41,6 +41,14 @@ class Request:
     body: bytes
     ends_at: float
     """Event loop time at which the platform cuts the line; infinite where none does."""
+    door: Literal["mcp", "sse"] = "mcp"
+    """Which transport the URL is of: Streamable HTTP, or HTTP+SSE."""
+    address: str = ""
+    """Path of this request as the client knows it; empty where that cannot be known."""
+    ticket: str | None = None
+    """Which HTTP+SSE stream a message belongs to, as the URL says."""
+    afterwards: list[asyncio.Task[None]] = field(default_factory=list)
+    """Work that goes on after the answer has ended; the platform is held up until it is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,8 @@ class Place:
     session_lost: bool
     """True when the client sent a session id that is not, or no longer, a session of this caller at this server."""
     record: CallRecord
+    ask_s: int
+    """How long a person or model may take to answer what a server asks in mid-call."""
 
     def deadline(self, now: float, for_s: float) -> float:
         """Event loop time until which something may take that may take `for_s`."""
@@ -67,4 +77,12 @@ class Place:
         session_id = None
         if self.session is not None:
             version, session_id = version or self.session.version, self.session.upstream_id
-        return Dialect(self.revision, version, session_id, traceparent_for(self.record.trace_id))
+        return self.sessionless().within(version, session_id)
+
+    def sessionless(self) -> Dialect:
+        """How to speak to the upstream outside any session."""
+        return Dialect(self.revision, None, None, traceparent_for(self.record.trace_id))
+
+    def in_session(self, session: Session) -> "Place":
+        """The same place, in another session."""
+        return replace(self, session=session, session_lost=False)

@@ -4,18 +4,20 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from gateway_core.egress import Response
 from gateway_core.errors import GatewayError, UpstreamClosed, UpstreamError, UpstreamTimedOut, UpstreamUnreachable
 from gateway_core.protocol import reply, sse
 from gateway_core.protocol.inbound import Call
-from gateway_core.proxy.answering import is_stream, note
+from gateway_core.protocol.reply import Reply, Stream
+from gateway_core.proxy.answering import note
 from gateway_core.proxy.place import STOPPED, Place, stopped, stopped_early
 from gateway_core.telemetry import outcome_of
 from gateway_core.upstream.answers import Message, read_message
-from gateway_core.upstream.client import UpstreamClient
+from gateway_core.upstream.client import Dialect, UpstreamClient
+from gateway_core.upstream.reading import is_stream
 
 MAX_RESUMES: Final = 100
 """How often one call's stream is taken up again. A polling server closes it every few seconds."""
@@ -32,20 +34,46 @@ _draining: Final[set[asyncio.Task[None]]] = set()
 
 
 @dataclass(slots=True)
-class _Cursor:
+class Cursor:
     """Where a stream can be taken up again."""
 
     event_id: str | None = None
     retry_s: float = DEFAULT_RETRY_S
 
 
-async def relay_answer(
-    upstream: UpstreamClient, call: Call, response: Response, place: Place, deadline: float
-) -> AsyncGenerator[bytes]:
-    """The events that answer `call`, its result last. Ends with an error event when the upstream fails on the way."""
+@dataclass(slots=True)
+class Sent:
+    """A request as it went to an upstream, and the answer that has begun to come."""
+
+    call: Call
+    dialect: Dialect
+    response: Response
+    deadline: float
+    cursor: Cursor = field(default_factory=Cursor)
+
+    def extend(self, deadline: float) -> None:
+        """Let the answer take until `deadline`, if that is later."""
+        if deadline > self.deadline:
+            self.deadline = deadline
+            self.response.extend(deadline)
+
+
+def relay_answer(upstream: UpstreamClient, sent: Sent, place: Place) -> AsyncGenerator[bytes]:
+    """The events that answer a call, its result last. Ends with an error event when the upstream fails on the way."""
+    return told(sent.call, _blocks(upstream, sent, place), place)
+
+
+async def _blocks(upstream: UpstreamClient, sent: Sent, place: Place) -> AsyncGenerator[bytes]:
+    async with aclosing(answer_events(upstream, sent, place)) as events:
+        async for event, _ in events:
+            yield event
+
+
+async def told(call: Call, events: AsyncGenerator[bytes], place: Place) -> AsyncGenerator[bytes]:
+    """`events`, ended by one that says what went wrong where they fail: every request gets an answer."""
     try:
-        async with aclosing(answer_events(upstream, call, response, place, deadline)) as events:
-            async for event, _ in events:
+        async with aclosing(events):
+            async for event in events:
                 yield event
     except GatewayError as problem:
         yield _last_event(call, problem, place)
@@ -53,6 +81,24 @@ async def relay_answer(
         if not stopped(cancellation):
             raise
         yield _last_event(call, stopped_early(), place)
+
+
+async def reply_or_stream(call: Call, answer: AsyncGenerator[Reply | bytes], place: Place) -> Reply | Stream:
+    """`answer` as what it begins with says: one finished reply, or events of which the last is the answer."""
+    first = await anext(answer)
+    if isinstance(first, bytes):
+        return Stream(told(call, _from(first, answer), place))
+    # Left to the garbage collector, its clearing away would be a task behind the answer, when a Lambda is frozen.
+    await answer.aclose()
+    return first
+
+
+async def _from(first: bytes, answer: AsyncGenerator[Reply | bytes]) -> AsyncGenerator[bytes]:
+    async with aclosing(answer) as rest:
+        yield first
+        async for event in rest:
+            if isinstance(event, bytes):
+                yield event
 
 
 def _last_event(call: Call, problem: GatewayError, place: Place) -> bytes:
@@ -65,9 +111,9 @@ def _last_event(call: Call, problem: GatewayError, place: Place) -> bytes:
 
 
 async def answer_events(
-    upstream: UpstreamClient, call: Call, response: Response, place: Place, deadline: float
+    upstream: UpstreamClient, sent: Sent, place: Place
 ) -> AsyncGenerator[tuple[bytes, Message | None]]:
-    """The events that answer `call`, each with its message; the last one is the answer.
+    """The events that answer a call, each with its message; the last one is the answer.
 
     A legacy stream that ends early after an event id is resumed by `Last-Event-ID`
     (2025-11-25 transports, Resumability and Redelivery); the call itself is never sent again.
@@ -75,41 +121,50 @@ async def answer_events(
     Raises:
         UpstreamError: The stream broke, or ended for good without an answer.
     """
-    cursor, answered, begun = _Cursor(), False, time.perf_counter()
+    call, cursor, answered, begun = sent.call, sent.cursor, False, time.perf_counter()
     try:
         for _ in range(MAX_RESUMES):
-            async with aclosing(_events(response, call, place, cursor)) as events:
+            async with aclosing(_events(sent.response, call, place, cursor)) as events:
                 async for event, message in events:
-                    answered = message is not None and message.kind in ("answer", "error")
-                    if message is not None and answered:
-                        note(message, place)
+                    answered = message is not None and _ends(message, sent, place)
                     yield event, message
                     if answered:
                         return
-            await response.close()
+            await sent.response.close()
             if call.era == "modern" or cursor.event_id is None:
                 break
-            response = await _resumed(upstream, call, place, cursor, deadline)
-            if response.status != 200 or not is_stream(response):
+            sent.response = await _resumed(upstream, sent, place)
+            if sent.response.status != 200 or not is_stream(sent.response):
                 break
         raise UpstreamClosed(f"{place.server.name} ended the stream before it answered.")
     finally:
         place.record.upstream_s += time.perf_counter() - begun
         if answered:
-            _drain(response)
+            _drain(sent.response)
         else:
-            await response.close()
+            await sent.response.close()
 
 
-async def _resumed(upstream: UpstreamClient, call: Call, place: Place, cursor: _Cursor, deadline: float) -> Response:
+def _ends(message: Message, sent: Sent, place: Place) -> bool:
+    """True for the answer. A question on the way gives the call the time that a person may need."""
+    if message.kind == "request":
+        now = asyncio.get_running_loop().time()
+        sent.extend(place.deadline(now, place.ask_s + place.server.timeout_s))
+    if message.kind not in ("answer", "error"):
+        return False
+    note(message, place)
+    return True
+
+
+async def _resumed(upstream: UpstreamClient, sent: Sent, place: Place) -> Response:
     """The rest of a stream. The upstream has the call already, so nothing that fails here means it was not sent."""
+    cursor = sent.cursor
     wait_s = min(max(cursor.retry_s, MIN_RETRY_S), MAX_RETRY_S)
-    if asyncio.get_running_loop().time() + wait_s >= deadline:
+    if asyncio.get_running_loop().time() + wait_s >= sent.deadline:
         raise UpstreamTimedOut(f"{place.server.name} did not answer in the time there was.")
     await asyncio.sleep(wait_s)
     try:
-        dialect = place.dialect(call.version)
-        return await upstream.listen(place.server, dialect, cursor.event_id, deadline=deadline)
+        return await upstream.listen(place.server, sent.dialect, cursor.event_id, deadline=sent.deadline)
     except UpstreamUnreachable as error:
         raise UpstreamClosed(f"{place.server.name} could not be reached again before it answered.") from error
 
@@ -118,7 +173,7 @@ async def relay_session(response: Response, place: Place) -> AsyncGenerator[byte
     """The events of a session's own stream until it ends, on either side or by time. The client opens it again."""
     begun = time.perf_counter()
     try:
-        async for event, _ in _events(response, None, place, _Cursor()):
+        async for event, _ in _events(response, None, place, Cursor()):
             yield event
     except UpstreamError as problem:
         if problem.reason != "upstream_timed_out":
@@ -132,7 +187,7 @@ async def relay_session(response: Response, place: Place) -> AsyncGenerator[byte
 
 
 async def _events(
-    response: Response, call: Call | None, place: Place, cursor: _Cursor
+    response: Response, call: Call | None, place: Place, cursor: Cursor
 ) -> AsyncGenerator[tuple[bytes, Message | None]]:
     """Events that may pass, each with the message it carries."""
     parser, turn = sse.Parser(), 0

@@ -41,10 +41,13 @@ class Server:
     slug: str
     name: str
     url: str
-    transport: Literal["auto", "http"]
+    transport: Literal["auto", "http", "sse"]
+    """How it is reached: found out, Streamable HTTP, or the HTTP+SSE of 2024-11-05."""
     auth: UpstreamAuth
     workspaces: Literal["all"] | frozenset[str]
     timeout_s: float = DEFAULT_TIMEOUT_S
+    era: Literal["auto", "legacy", "modern"] = "auto"
+    """Which revisions it speaks: found out, up to 2025-11-25, or from 2026-07-28 on."""
 
     def in_workspace(self, workspace_id: str) -> bool:
         """True where the server is provisioned."""
@@ -62,6 +65,7 @@ def to_data(server: Server) -> dict[str, Any]:
         "auth": _auth_to_data(server.auth),
         "workspaces": server.workspaces if server.workspaces == "all" else sorted(server.workspaces),
         "timeout_s": server.timeout_s,
+        "era": server.era,
     }
 
 
@@ -77,6 +81,7 @@ def from_data(data: Mapping[str, Any]) -> Server:
         auth=_auth_from_data(data["auth"]),
         workspaces="all" if workspaces == "all" else frozenset(workspaces),
         timeout_s=data["timeout_s"],
+        era=data.get("era", "auto"),
     )
 
 

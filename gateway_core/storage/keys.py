@@ -47,6 +47,31 @@ def api_key(workspace_id: str, key_id: str) -> Key:
     return Key(*workspace_grants(workspace_id), f"{API_KEY_PREFIX}{key_id}")
 
 
+def spoken(server_id: str) -> Key:
+    """What a server was found to speak."""
+    return Key("grants", f"SPOKEN#{server_id}", "SPOKEN")
+
+
+def client_session(digest: str) -> Key:
+    """What became of one session of a client since its token was sealed; `digest` is the token's SHA-256."""
+    return Key("grants", f"SESSION#{digest}", "SESSION")
+
+
+def upstream_session(server_id: str, digest: str) -> Key:
+    """The session kept at a server for a caller whose own protocol has none; `digest` tells which caller and client."""
+    return Key("grants", f"UPSTREAM#{server_id}#{digest}", "SESSION")
+
+
+def mailbox(box: str) -> Partition:
+    """Letters from one process to another that waits for them."""
+    return Partition("grants", f"MAIL#{box}")
+
+
+def letter(box: str, name: str) -> Key:
+    """One letter of a mailbox."""
+    return Key(*mailbox(box), name)
+
+
 def secret(secret_name: str) -> Key:
     """One sealed secret value (one machine only)."""
     return Key(*SECRETS, secret_name)

@@ -48,6 +48,8 @@ def read_message(body: bytes, call: Call | None, server_name: str) -> Message:
     if not isinstance(value, dict) or value.get("jsonrpc") != "2.0":
         raise UpstreamGarbage(f"{server_name} answered with JSON that is no MCP message.")
     if "method" in value:
+        if not isinstance(value["method"], str) or not isinstance(value.get("id", 0), str | int | float):
+            raise UpstreamGarbage(f"{server_name} answered with JSON that is no MCP message.")
         return Message("request" if "id" in value else "notification", body, value)
     if "result" not in value and "error" not in value:
         raise UpstreamGarbage(f"{server_name} answered with JSON that is no MCP message.")

@@ -7,7 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
+from urllib.parse import parse_qs, urlsplit
 
 from gateway_core.errors import GatewayError, NotFound
 from gateway_core.headers import Headers, read_headers
@@ -81,12 +82,23 @@ class McpApp:
             if record.method:
                 record.http_status, record.bytes_out = outlet.status, outlet.bytes_out
                 self.records.write(record.line())
-            self._answering.discard(task)
             await outlet.close()
+            await self._finish(outlet)
+            self._answering.discard(task)
+
+    async def _finish(self, outlet: Outlet) -> None:
+        """Wait for what goes on behind an answer that has ended: a Lambda is frozen as soon as we return."""
+        try:
+            for done in await asyncio.gather(*outlet.afterwards, return_exceptions=True):
+                if isinstance(done, Exception):
+                    logger.error("work_behind_an_answer_failed", exc_info=done)
+        except asyncio.CancelledError:
+            if not self._stopping.is_set():
+                raise
 
     async def _answer(self, scope: Scope, headers: Headers, record: CallRecord, outlet: Outlet) -> None:
         try:
-            answer = await self._route(scope, headers, record, outlet.receive)
+            answer = await self._route(scope, headers, record, outlet)
             if isinstance(answer, Stream):
                 await _stream(answer, outlet)
                 return
@@ -104,11 +116,11 @@ class McpApp:
             answer = reply.broken(record.request_id)
         await outlet.reply(Reply(answer.status, b"", answer.headers) if scope["method"] == "HEAD" else answer)
 
-    async def _route(self, scope: Scope, headers: Headers, record: CallRecord, receive: Receive) -> Reply | Stream:
+    async def _route(self, scope: Scope, headers: Headers, record: CallRecord, outlet: Outlet) -> Reply | Stream:
         method = scope["method"]
         if scope["path"] == "/healthz":
             return Reply(200, b'{"status":"ok"}')
-        workspace, server = _endpoint(scope)
+        target = _target(scope)
         record.method = method
         self.edge.check(headers)
         if method == "OPTIONS":
@@ -116,12 +128,23 @@ class McpApp:
             return Reply(204, b"", _CORS)
         if method == "GET" and pages.wanted(headers):
             record.method = ""
-            return pages.endpoint_page(self.edge.public_url, workspace, server)
+            return pages.endpoint_page(self.edge.public_url, target.workspace, target.server)
         body = b""
         if method == "POST":
-            body = await self.edge.read_body(headers, receive)
+            body = await self.edge.read_body(headers, outlet.receive)
         record.bytes_in = len(body)
-        request = Request(method, workspace, server, headers, body, _ends_at(scope))
+        request = Request(
+            method=method,
+            workspace=target.workspace,
+            server=target.server,
+            headers=headers,
+            body=body,
+            ends_at=_ends_at(scope),
+            door=target.door,
+            address=_address(self.edge.public_url, target),
+            ticket=_ticket(scope) if target.door == "sse" else None,
+            afterwards=outlet.afterwards,
+        )
         return await self.exchange.handle(request, record)
 
     def _extra(self, headers: Headers, record: CallRecord) -> RawHeaders:
@@ -140,18 +163,41 @@ async def _stream(answer: Stream, outlet: Outlet) -> None:
     await outlet.end()
 
 
-def _endpoint(scope: Scope) -> tuple[str | None, str]:
-    """Workspace and server of `/{workspace}/{server}/mcp` or `/{server}/mcp`.
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What a URL is of."""
+
+    workspace: str | None
+    server: str
+    door: Literal["mcp", "sse"]
+
+
+def _target(scope: Scope) -> _Target:
+    """`/{workspace}/{server}/mcp`, `/{server}/mcp`, and the same with `sse`.
 
     The path is taken as it was sent: nothing that two readers could decode differently gets past here.
     """
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
-    segments = raw.decode("latin-1").split("/")
-    if segments[0] == "" and segments[-1] == "mcp" and len(segments) in (3, 4):
-        names = segments[1:-1]
-        if all(SLUG.fullmatch(name) for name in names):
-            return (names[0] if len(names) == 2 else None), names[-1]
+    *names, door = raw.decode("latin-1").split("/")
+    if len(names) in (2, 3) and names[0] == "" and all(SLUG.fullmatch(name) for name in names[1:]):
+        workspace = names[1] if len(names) == 3 else None
+        match door:
+            case "mcp" | "sse":
+                return _Target(workspace, names[-1], door)
     raise NotFound("There is nothing at this URL. An MCP endpoint is /{workspace}/{server}/mcp.", reason="no_route")
+
+
+def _address(public_url: str, target: _Target) -> str:
+    """The path of a URL as clients know it; empty where a stage may stand before it that we are not told of."""
+    if not public_url:
+        return ""
+    names = [name for name in (target.workspace, target.server, target.door) if name is not None]
+    return "/".join([urlsplit(public_url).path, *names])
+
+
+def _ticket(scope: Scope) -> str | None:
+    found = parse_qs(scope.get("query_string", b"").decode("latin-1"), max_num_fields=10).get("sessionId")
+    return found[0] if found else None
 
 
 def _ends_at(scope: Scope) -> float:

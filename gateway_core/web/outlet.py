@@ -40,6 +40,8 @@ class Outlet:
         self._timer = self._loop.call_later(MIND_AFTER_S, self._start_minding)
         self._last_sent = self._loop.time()
         self._finished = False
+        self.afterwards: list[asyncio.Task[None]] = []
+        """Work that goes on behind this answer when it has ended."""
         self.client_left = False
         self.streaming = False
         self.status = 0
@@ -64,6 +66,9 @@ class Outlet:
         if not self.streaming:
             self.streaming, self.status = True, 200
             await self._send({"type": "http.response.start", "status": 200, "headers": [*headers, *self._extra]})
+            # The Lambda runtime sends the head along with the first of the body: a stream that has nothing to tell yet
+            # would look like no answer at all until the first ping.
+            await self._send({"type": "http.response.body", "body": b"", "more_body": True})
 
     async def event(self, block: bytes) -> None:
         """Send one event, now."""

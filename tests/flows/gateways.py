@@ -26,7 +26,7 @@ MODERN_META = {
     "io.modelcontextprotocol/clientInfo": {"name": "flow", "version": "2"},
     "io.modelcontextprotocol/clientCapabilities": {},
 }
-INITIALIZE = {
+INITIALIZE: Json = {
     "jsonrpc": "2.0",
     "id": 0,
     "method": "initialize",

@@ -36,7 +36,8 @@ FAULTS = {
 @pytest.mark.parametrize("mode", FAULTS)
 async def test_a_fault_of_the_upstream_becomes_a_tool_error_in_words_after_one_attempt(tmp_path, mode):
     async with evil_upstream() as evil:
-        servers = {"weather": {"url": evil.url(mode), "name": "Weather", "timeout_s": 0.7}}
+        known = {"era": "legacy", "transport": "http"}
+        servers = {"weather": {"url": evil.url(mode), "name": "Weather", "timeout_s": 0.7, **known}}
         async with gateway(tmp_path, servers) as gw:
             begun = time.monotonic()
             response = await gw.post("/weather/mcp", call())
@@ -207,32 +208,6 @@ async def test_an_upstream_that_closes_after_every_answer_costs_no_failed_call(t
             response = await gw.post("/weather/mcp", call())
             assert response.json()["result"]["content"][0]["text"] == "Sunny."
         assert len(server.seen) == 30
-
-
-async def test_a_modern_client_at_a_legacy_upstream_is_told_to_initialize(tmp_path):
-    async def legacy(asked: Asked) -> None:
-        error = {"code": -32600, "message": "Bad Request: Missing session ID"}
-        await asked.respond.json({"jsonrpc": "2.0", "id": "server-error", "error": error}, 400)
-
-    async with upstream(legacy) as server, gateway(tmp_path, {"weather": server.url}) as gw:
-        response = await gw.modern("/weather/mcp", "server/discover")
-        assert response.status_code == 400
-        error = response.json()["error"]
-        assert error["code"] == -32022
-        assert "2025-11-25" in error["data"]["supported"]
-        assert "does not speak MCP 2026-07-28; it speaks an earlier revision." in error["message"]
-
-
-async def test_a_legacy_client_at_a_modern_upstream_is_told_to_update(tmp_path):
-    async def modern(asked: Asked) -> None:
-        error = {"code": -32020, "message": "mcp-protocol-version header missing"}
-        await asked.respond.json({"jsonrpc": "2.0", "id": asked.message["id"], "error": error}, 400)
-
-    async with upstream(modern) as server, gateway(tmp_path, {"weather": server.url}) as gw:
-        body = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": "2025-11-25"}}
-        response = await gw.post("/weather/mcp", body)
-        assert response.status_code == 200
-        assert "speaks only revisions of MCP from 2026-07-28 on" in response.json()["error"]["message"]
 
 
 async def test_a_modern_error_keeps_the_status_that_its_revision_gives_it(tmp_path):

@@ -85,16 +85,54 @@ async def test_a_session_goes_on_when_its_owner_uses_another_key(tmp_path):
         assert (await gw.post(PATH, call(), another, mcp_session_id=token)).status_code == 200
 
 
-async def test_an_upstream_that_forgot_its_session_makes_the_client_initialize_again(tmp_path):
+async def test_a_session_that_the_upstream_forgot_is_opened_again_once_and_the_client_never_notices(tmp_path):
     sessions = Sessions()
+    declared = {"elicitation": {"form": {}}, "sampling": {}, "roots": {"listChanged": True}}
+    opening = {**INITIALIZE, "params": {**INITIALIZE["params"], "capabilities": declared}}
     async with upstream(sessions) as server, gateway(tmp_path, {"weather": server.url}) as gw:
-        token = (await gw.post(PATH, INITIALIZE)).headers["mcp-session-id"]
+        token = (await gw.post(PATH, opening)).headers["mcp-session-id"]
         sessions.known.clear()
+        sessions.known.add("another")
+        answer = await gw.post(PATH, call(), mcp_session_id=token)
+        assert answer.json()["result"]["content"][0]["text"] == "upstream-1 2025-06-18"
+        again = server.calls("initialize")[-1].message["params"]
+        assert again["capabilities"] == {"elicitation": {"form": {}}, "sampling": {}, "roots": {}}
+        assert again["clientInfo"] == {"name": "flow", "version": "1"}
+        assert [asked.rpc for asked in server.seen[-2:]] == ["notifications/initialized", "tools/call"]
+        # From now on every process knows.
+        before = len(server.seen)
+        assert (await gw.post(PATH, call(), mcp_session_id=token)).status_code == 200
+        assert len(server.seen) == before + 1
+
+
+async def test_a_session_that_the_upstream_forgets_at_once_makes_the_client_initialize_again(tmp_path):
+    async def forgetful(asked: Asked) -> None:
+        if asked.rpc == "initialize":
+            value = {"protocolVersion": "2025-06-18", "capabilities": {}}
+            return await asked.respond.json(result(asked, value), headers={"mcp-session-id": "s"})
+        return await asked.respond.raw(b"", 404)
+
+    async with upstream(forgetful) as server, gateway(tmp_path, {"weather": server.url}) as gw:
+        token = (await gw.post(PATH, INITIALIZE)).headers["mcp-session-id"]
         gone = await gw.post(PATH, call(), mcp_session_id=token)
-        assert gone.status_code == 404
-        assert gone.json()["id"] == 1
-        note = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-        assert (await gw.post(PATH, note, mcp_session_id=token)).status_code == 404
+        assert (gone.status_code, gone.json()["id"]) == (404, 1)
+        assert len(server.calls("tools/call")) == 2
+
+
+async def test_an_ended_session_stays_ended_whatever_the_upstream_says(tmp_path):
+    async def everlasting(asked: Asked) -> None:
+        if asked.method == "DELETE" or "id" not in (asked.message or {}):
+            return await asked.respond.raw(b"", 202)
+        value = {"protocolVersion": "2025-06-18", "capabilities": {}}
+        return await asked.respond.json(result(asked, value), headers={"mcp-session-id": "s"})
+
+    async with upstream(everlasting) as server, gateway(tmp_path, {"weather": server.url}) as gw:
+        token = (await gw.post(PATH, INITIALIZE)).headers["mcp-session-id"]
+        assert (await gw.post(PATH, call(), mcp_session_id=token)).status_code == 200
+        assert (await gw.http.delete(gw.url + PATH, headers=gw.headers(mcp_session_id=token))).status_code == 202
+        before = len(server.seen)
+        assert (await gw.post(PATH, call(), mcp_session_id=token)).status_code == 404
+        assert len(server.seen) == before
 
 
 async def test_ending_a_session_ends_it_at_the_upstream_too(tmp_path):

@@ -74,7 +74,8 @@ async def test_an_upstream_that_is_slow_to_initialize_keeps_its_session_and_disc
             value = {"protocolVersion": "2025-11-25", "capabilities": {}}
             await asked.respond.json(result(asked, value), headers={"mcp-session-id": "s-1"})
         else:
-            await asked.respond.raw(b"", 400)
+            error = {"code": -32021, "message": "No.", "data": {"requiredCapabilities": {"sampling": {}}}}
+            await asked.respond.json({"jsonrpc": "2.0", "id": asked.message["id"], "error": error}, 400)
 
     async with upstream(slow) as server, gateway(tmp_path, {"weather": server.url}) as gw:
         opened = await gw.post("/weather/mcp", INITIALIZE)

@@ -11,6 +11,8 @@ from typing import Any
 import uvicorn
 
 Json = dict[str, Any]
+PROBE = b'"gatehouse-probe"'
+"""The id of the gateway's own questions."""
 
 
 @dataclass
@@ -23,6 +25,8 @@ class Asked:
     respond: "Respond"
     connection: Any = None
     """Address and port of the other side: one for each connection."""
+    path: str = ""
+    """With the query."""
 
     @property
     def rpc(self) -> str:
@@ -67,6 +71,9 @@ class Upstream:
     """A running upstream. `seen` holds every request in order; `gone` is set when a client left an open answer."""
 
     answer: Answer
+    speaks: tuple[str, ...] = ("legacy", "modern")
+    """How it answers when the gateway finds out what it speaks; those requests are not among `seen`. Where this is
+    empty, `answer` gets them like any other."""
     url: str = ""
     seen: list[Asked] = field(default_factory=list)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
@@ -81,7 +88,12 @@ class Upstream:
             body += message.get("body", b"")
             more = message.get("more_body", False)
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
-        asked = Asked(scope["method"], headers, json.loads(body) if body else None, Respond(send), scope["client"])
+        path = f"{scope['path']}?{scope['query_string'].decode()}"
+        message = json.loads(body) if body else None
+        asked = Asked(scope["method"], headers, message, Respond(send), scope["client"], path)
+        if self.speaks and PROBE in body:
+            await self._answer_probe(asked)
+            return
         self.seen.append(asked)
         answering = asyncio.create_task(self.answer(asked))
         leaving = asyncio.create_task(receive())
@@ -93,6 +105,15 @@ class Upstream:
         await asyncio.gather(*pending, return_exceptions=True)
         if answering in done:
             answering.result()
+
+    async def _answer_probe(self, asked: Asked) -> None:
+        if asked.rpc == "server/discover" and "modern" in self.speaks:
+            offered = {"supportedVersions": ["2026-07-28"], "capabilities": {}, "resultType": "complete"}
+            await asked.respond.json(result(asked, offered))
+        elif asked.rpc == "initialize" and "legacy" in self.speaks:
+            await asked.respond.json(result(asked, {"protocolVersion": "2025-11-25", "capabilities": {}}))
+        else:
+            await asked.respond.raw(b"", 404)
 
 
 @asynccontextmanager
@@ -115,8 +136,20 @@ async def serving(app: Any) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def upstream(answer: Answer) -> AsyncIterator[Upstream]:
-    made = Upstream(answer)
+async def upstream(answer: Answer, *speaks: str) -> AsyncIterator[Upstream]:
+    async with _running(Upstream(answer, speaks or ("legacy", "modern"))) as made:
+        yield made
+
+
+@asynccontextmanager
+async def unaided(answer: Answer) -> AsyncIterator[Upstream]:
+    """An upstream that answers the gateway's own questions itself."""
+    async with _running(Upstream(answer, ())) as made:
+        yield made
+
+
+@asynccontextmanager
+async def _running(made: Upstream) -> AsyncIterator[Upstream]:
     async with serving(made) as port:
         made.url = f"http://127.0.0.1:{port}/mcp"
         yield made

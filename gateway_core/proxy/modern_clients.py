@@ -1,0 +1,197 @@
+"""Crossed calls of modern clients: their server is a legacy one.
+
+What the server asks in mid-call becomes `input_required`; the call goes on at the server meanwhile, and the client's
+retry, in whichever process, answers it and takes what comes. The call itself is never sent twice.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gateway_core.errors import BadRequest, UpstreamError, UpstreamRefused
+from gateway_core.protocol import reply, sse
+from gateway_core.protocol.bridge import asks, requests
+from gateway_core.protocol.inbound import Call
+from gateway_core.protocol.reply import ACCEPTED, Reply, Stream
+from gateway_core.protocol.versions import META_SERVER_INFO, METHOD_NOT_FOUND
+from gateway_core.proxy.guests import server_info_of
+from gateway_core.proxy.holding import Holding, Letters, Source
+from gateway_core.proxy.lines.pump import Pump
+from gateway_core.proxy.lines.remote import Remote
+from gateway_core.proxy.listening import Listening
+from gateway_core.proxy.modern_form import Asked, ModernForm
+from gateway_core.proxy.openings import Openings
+from gateway_core.proxy.place import Place
+from gateway_core.proxy.relay import reply_or_stream
+from gateway_core.proxy.request_state import Again, Held, RequestStates
+from gateway_core.proxy.switchboard import Switchboard
+from gateway_core.upstream.spoken import Spoken
+
+Answer = AsyncGenerator[Reply | bytes]
+"""One finished reply, or events of which the last is the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModernClients:
+    """Stateless between calls."""
+
+    switchboard: Switchboard
+    openings: Openings
+    states: RequestStates
+    holding: Holding
+    listening: Listening
+
+    async def forward(self, call: Call, place: Place, spoken: Spoken) -> Reply | Stream:
+        """Carry one call across and give back what the client should see.
+
+        Raises:
+            BadRequest: It cannot be carried; the message names it.
+            UpstreamError: There is no usable answer.
+        """
+        if call.kind != "request":
+            return ACCEPTED
+        if call.method == "server/discover":
+            return await self.openings.discover(call, place, spoken)
+        if call.method == "subscriptions/listen":
+            return await self.listening.subscription(call, place, spoken)
+        why = requests.uncarried(call.message, "legacy")
+        if why is not None:
+            raise BadRequest(why, code=METHOD_NOT_FOUND, reason="cannot_cross").of(call.id, http_status=404)
+        params = call.message["params"]
+        state = await self.states.open(params["requestState"], call, place) if "requestState" in params else None
+        if isinstance(state, Again):
+            _check_done(state, params, place)
+        answer = self._resumed(call, place, state) if isinstance(state, Held) else self._begun(call, place, spoken)
+        return await reply_or_stream(call, answer, place)
+
+    async def _begun(self, call: Call, place: Place, spoken: Spoken) -> Answer:
+        """Send the call. When its server asks something, it is held."""
+        crossed = await self.switchboard.of_modern_client(call, place, spoken)
+        pump, held = Pump(crossed.line), False
+        info = server_info_of(crossed.initialized)
+        form = ModernForm(call, place, crossed.address.call_id, info, crossed.line.reply)
+
+        async def ask(asked: Asked) -> Reply:
+            nonlocal held
+            if not asked.ids:
+                again = Again(tuple(asked.requests))
+                return _required(call, asked, await self.states.seal(again, call, place, for_s=place.ask_s), info)
+            self.holding.check_room(place)
+            state = Held(secrets.token_hex(16), 0, asked.ids, crossed.address, info)
+            answer = await self._asked(call, place, state, asked, for_s=self.holding.lasts(pump, place))
+            held = True
+            place.request.afterwards.append(asyncio.create_task(self.holding.hold(pump, state.box, place)))
+            return answer
+
+        try:
+            await self.switchboard.hear(crossed, pump)
+            pump.start()
+            async with aclosing(_events_of(form, pump, ask)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            if not held:
+                await crossed.line.cancel()
+                await pump.close()
+
+    async def _resumed(self, call: Call, place: Place, state: Held) -> Answer:
+        """Answer what was asked, and go on with the call that some process holds, or held."""
+        remote = Remote(self.switchboard.upstream, place, state.address)
+        mailbox, deadline = self.holding.mailbox, asyncio.get_running_loop().time() + place.server.timeout_s
+
+        def read_on(event_id: str) -> Pump:
+            return self.switchboard.read_on(call, place, state.address, event_id)
+
+        source = Letters(mailbox, state.box, state.after, place.deadline(deadline, 0), read_on)
+        form = ModernForm(call, place, state.address.call_id, state.server_info, remote.reply)
+        held = False
+
+        async def ask(asked: Asked) -> Reply:
+            nonlocal held
+            asking = replace(state, after=source.after, asked=asked.ids)
+            for_s = float(place.ask_s) if source.pump is None else self.holding.lasts(source.pump, place)
+            answer = await self._asked(call, place, asking, asked, for_s=for_s)
+            if source.pump is not None:
+                held, hold = True, self.holding.hold(source.pump, state.box, place, number=source.after)
+                place.request.afterwards.append(asyncio.create_task(hold))
+            return answer
+
+        missing = await self._delivered(call, state, form, source)
+        if missing is not None:
+            yield await ask(missing)
+            return
+        try:
+            async for event in _events_of(form, source, ask):
+                yield event
+        finally:
+            if not form.over:
+                await remote.cancel()
+            if source.pump is not None and not held:
+                await source.pump.close()
+
+    async def _asked(self, call: Call, place: Place, state: Held, asked: Asked, *, for_s: float) -> Reply:
+        """`input_required`, with what was asked kept in case some of it is not answered."""
+        await self.holding.mailbox.keep(state.box, f"Q{state.after:06d}", dict(asked.requests), for_s=for_s)
+        return _required(call, asked, await self.states.seal(state, call, place, for_s=for_s), state.server_info)
+
+    async def _delivered(self, call: Call, state: Held, form: ModernForm, source: Letters) -> Asked | None:
+        """Pass the client's answers on; what is still missing."""
+        try:
+            return await self._answer(call.message["params"].get("inputResponses"), form.place, state)
+        except UpstreamError:
+            # A call that has ended meanwhile takes no answers: how it ended is what the client should hear.
+            if (ended := await source.soon(0)) is None:
+                raise
+            form.kept = ended
+            return None
+
+    async def _answer(self, responses: Any, place: Place, state: Held) -> Asked | None:
+        """Pass the client's answers on, each once; what is still missing is asked again
+        (2026-07-28 mrtr, Error Handling)."""
+        given = {key: value for key, value in responses.items() if key in state.asked and isinstance(value, dict)} \
+            if isinstance(responses, dict) else {}  # fmt: skip
+        mailbox, remote = self.holding.mailbox, Remote(self.switchboard.upstream, place, state.address)
+        for key, value in given.items():
+            name = f"A{state.after:06d}{key}"
+            if await mailbox.mark(state.box, name, for_s=place.ask_s):
+                try:
+                    await remote.reply(asks.answer(state.asked[key][0], value))
+                except UpstreamError:
+                    await mailbox.unmark(state.box, name)
+                    raise
+        missing = {key: ids for key, ids in state.asked.items() if key not in given}
+        if not missing:
+            return None
+        kept = await mailbox.kept(state.box, f"Q{state.after:06d}") or {}
+        return Asked({key: kept[key] for key in missing if key in kept}, missing)
+
+
+async def _events_of(form: ModernForm, source: Source, ask: Callable[[Asked], Awaitable[Reply]]) -> Answer:
+    begun = False
+    while True:
+        found = await form.next(source)
+        if isinstance(found, bytes):
+            begun = True
+            yield sse.message(found)
+            continue
+        last = await ask(found) if isinstance(found, Asked) else found
+        yield sse.message(last.body) if begun else last
+        return
+
+
+def _required(call: Call, asked: Asked, state: str, server_info: Mapping[str, Any] | None) -> Reply:
+    found = asks.input_required(asked.requests, state)
+    return Reply(200, reply.result(call, found | ({"_meta": {META_SERVER_INFO: server_info}} if server_info else {})))
+
+
+def _check_done(state: Again, params: dict[str, Any], place: Place) -> None:
+    """Raise UpstreamRefused unless the client says that everything was opened."""
+    responses = params.get("inputResponses")
+    given = responses if isinstance(responses, dict) else {}
+    done = [given[key].get("action") == "accept" for key in state.asked if isinstance(given.get(key), dict)]
+    if len(done) != len(state.asked) or not all(done):
+        told = f"{place.server.name} needs something to be done at the address it gave first, and that was declined."
+        raise UpstreamRefused(told, reason="declined")

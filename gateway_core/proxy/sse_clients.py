@@ -1,0 +1,222 @@
+"""Clients that still speak HTTP+SSE (2024-11-05 transports): a stream down, POSTs up, and any process may get either.
+
+To the rest of the gateway such a client is a legacy one like any other; only the way of its answers differs: they go
+through the mailbox to whoever holds the stream.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, replace
+from math import isinf
+from typing import Final
+
+from gateway_core.access.policy import Decision
+from gateway_core.errors import GatewayError, MethodNotAllowed, NotFound
+from gateway_core.ports import Keyring, Records
+from gateway_core.protocol import reply, session, sse
+from gateway_core.protocol.inbound import Call, read_calls
+from gateway_core.protocol.reply import ACCEPTED, Reply, Stream
+from gateway_core.proxy.client_sessions import SESSION_HEADER, ClientSessions
+from gateway_core.proxy.describing import allow, describe
+from gateway_core.proxy.forwarding import Forwarding
+from gateway_core.proxy.mailbox import Mailbox
+from gateway_core.proxy.place import Place, stopped
+from gateway_core.telemetry import outcome_of
+
+logger = logging.getLogger(__name__)
+
+LIFE_S: Final = 86_400.0
+"""How long a stream may last where the platform does not cut it. These clients do not come back by themselves."""
+LETTERS_FOR_S: Final = 60.0
+"""How long an answer waits for its stream."""
+AGAIN_S: Final = 1.0
+"""Pause before a server is listened to again."""
+SESSION: Final = "SESSION"
+"""Under what the client's session stands in the box of its stream."""
+LOOK: Final = "look"
+"""The letter that makes the holder of the stream look at the client's session. No JSON-RPC message reads like it."""
+
+
+CHANGING: Final = frozenset({"initialize", "resources/subscribe", "resources/unsubscribe"})
+"""Requests that change what there is to hear."""
+
+
+@dataclass(frozen=True, slots=True)
+class SseClients:
+    """Stateless between calls."""
+
+    forwarding: Forwarding
+    sessions: ClientSessions
+    mailbox: Mailbox
+    keyring: Keyring
+    records: Records
+    listen_s: int
+
+    async def handle(self, place: Place, decision: Decision) -> Reply | Stream:
+        """Answer one request at the HTTP+SSE endpoint.
+
+        Raises:
+            MethodNotAllowed: Neither the opening of a stream nor a message for one.
+            NotFound: The stream is none of this caller's.
+            BadRequest: The message cannot be read.
+        """
+        request = place.request
+        if self.listen_s == 0:
+            raise MethodNotAllowed(
+                "This gateway holds no streams, which HTTP+SSE is made of. Use the same URL with /mcp at its end "
+                "(Streamable HTTP), or ask its operator to set LISTEN_S.",
+                allow="",
+            )
+        if request.method == "GET":
+            return await self._open(place)
+        if request.method != "POST" or request.ticket is None:
+            raise MethodNotAllowed("Open a stream with GET; it says where messages are to be posted.", allow="GET")
+        box = await self._box(place)
+        inside = await self._inside(place, box)
+        posted = read_calls(request.body, request.headers)
+        # Each call has a record of its own, written when it has ended.
+        place.record.method = ""
+        for call in posted if isinstance(posted, list) else [posted]:
+            work = self._carry(call, replace(inside, record=place.record.part()), decision, box)
+            request.afterwards.append(asyncio.create_task(work))
+        return ACCEPTED
+
+    async def _open(self, place: Place) -> Stream:
+        box = secrets.token_hex(16)
+        ticket = session.to_header(await self.keyring.seal(box.encode(), context=_context(place)))
+        return Stream(self._events(place, box, f"{place.request.address}?sessionId={ticket}"))
+
+    async def _box(self, place: Place) -> str:
+        sealed = session.from_header(place.request.ticket or "")
+        plain = None if sealed is None else await self.keyring.open(sealed, context=_context(place))
+        if plain is None:
+            raise _stream_gone()
+        return plain.decode()
+
+    async def _events(self, place: Place, box: str, address: str) -> AsyncGenerator[bytes]:
+        """Where to post, then everything that is for this client, until it leaves."""
+        yield sse.write(sse.Event(address, name="endpoint"))
+        outbox: asyncio.Queue[bytes] = asyncio.Queue(64)
+        reading = asyncio.create_task(self._read(place, box, outbox))
+        try:
+            while not (reading.done() and outbox.empty()):
+                taking = asyncio.create_task(outbox.get())
+                await asyncio.wait({taking, reading}, return_when=asyncio.FIRST_COMPLETED)
+                if taking.done():
+                    yield taking.result()
+                else:
+                    taking.cancel()
+        except asyncio.CancelledError as cancellation:
+            if not stopped(cancellation):
+                raise
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            await self._close(place, box)
+
+    async def _read(self, place: Place, box: str, outbox: "asyncio.Queue[bytes]") -> None:
+        """Empty the box; listen to the server as soon as the client has a session there."""
+        # A platform that cuts streams does not say when a client has left; there the operator's bound counts.
+        for_s = LIFE_S if isinf(place.request.ends_at) else float(self.listen_s)
+        deadline, listening = place.deadline(asyncio.get_running_loop().time(), for_s), None
+        try:
+            async with aclosing(self.mailbox.received(box, deadline=deadline)) as letters:
+                async for text in letters:
+                    if text != LOOK:
+                        await outbox.put(sse.message(text.encode()))
+                        continue
+                    inside = await self._inside(place, box)
+                    if listening is None and inside.session is not None:
+                        listening = asyncio.create_task(self._listen(inside, outbox))
+                    elif inside.session is not None:
+                        self.sessions.nudge(inside.session)
+        finally:
+            if listening is not None:
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
+
+    async def _listen(self, inside: Place, outbox: "asyncio.Queue[bytes]") -> None:
+        """What the server says on its own account, for as long as it can be listened to."""
+        while True:
+            try:
+                stream = await self.forwarding.listen(inside)
+            except GatewayError:
+                return
+            async with aclosing(stream.events):
+                async for body in _bodies(stream.events):
+                    await outbox.put(sse.message(body))
+            await asyncio.sleep(AGAIN_S)
+
+    async def _carry(self, call: Call, inside: Place, decision: Decision, box: str) -> None:
+        """Forward one call, and send what comes of it to the stream."""
+        try:
+            describe(call, inside)
+            try:
+                allow(decision)
+                answer = await self.forwarding.forward(call, inside)
+                await self._remember(call, answer, box)
+            except GatewayError as problem:
+                inside.record.fail(*outcome_of(problem))
+                answer = reply.refusal(problem, call, inside.record.request_id)
+            await self._send(call, answer, box)
+            if call.method in CHANGING:
+                # Nothing of the server's own comes before the answer to initialize (2024-11-05 lifecycle).
+                await self.mailbox.send(box, LOOK, for_s=LETTERS_FOR_S)
+        except Exception:
+            # The edge of this work: nobody above would tell the client, which waits on its stream.
+            logger.exception("request_failed", extra={"fields": {"request_id": inside.record.request_id}})
+            inside.record.fail("failed", "internal_error")
+            await self._send(call, reply.broken(inside.record.request_id, call.id), box)
+        finally:
+            self.records.write(inside.record.line())
+
+    async def _send(self, call: Call, answer: Reply | Stream, box: str) -> None:
+        if isinstance(answer, Stream):
+            async with aclosing(answer.events):
+                async for body in _bodies(answer.events):
+                    await self.mailbox.send(box, body.decode(), for_s=LETTERS_FOR_S)
+        elif call.kind == "request":
+            await self.mailbox.send(box, answer.body.decode(), for_s=LETTERS_FOR_S)
+
+    async def _remember(self, call: Call, answer: Reply | Stream, box: str) -> None:
+        """Keep the session that was opened: the client may use it as soon as it has the answer."""
+        token = dict(answer.headers).get(SESSION_HEADER.encode()) if call.method == "initialize" else None
+        if token is not None:
+            await self.mailbox.keep(box, SESSION, {"token": token.decode()}, for_s=LIFE_S)
+
+    async def _inside(self, place: Place, box: str) -> Place:
+        """The place within the client's session, where it has one. Raises NotFound once the stream has ended."""
+        kept = await self.mailbox.kept(box, SESSION) or {}
+        if "closed" in kept:
+            raise _stream_gone()
+        token = kept.get("token")
+        found = None if token is None else await self.sessions.by_token(token, place.caller, place.server)
+        return place if found is None else place.in_session(found)
+
+    async def _close(self, place: Place, box: str) -> None:
+        """The session ends with its stream."""
+        with suppress(GatewayError):
+            inside = await self._inside(place, box)
+            await self.mailbox.keep(box, SESSION, {"closed": True}, for_s=LIFE_S)
+            if inside.session is not None:
+                await self.forwarding.end(inside)
+
+
+def _stream_gone() -> NotFound:
+    return NotFound("This stream has ended. Connect again: GET opens a new one.", reason="session_gone")
+
+
+def _context(place: Place) -> str:
+    return f"sse|{place.caller.principal}|{place.server.id}"
+
+
+async def _bodies(events: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    """The messages in a stream of ours."""
+    parser = sse.Parser()
+    async for block in events:
+        for event in parser.feed(block):
+            if event.data:
+                yield event.data.encode()

@@ -1,0 +1,44 @@
+"""What a server speaks. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gateway_core.registry.servers import Server
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What a server was found, or said, to speak. The era is a property of the server, not of a request
+    (2026-07-28 versioning, Backward Compatibility)."""
+
+    modern: bool
+    legacy: Literal["http", "sse"] | None
+    """By which transport it speaks the legacy revisions, if it does."""
+
+
+def pinned(server: Server) -> Spoken | None:
+    """What an administrator said that leaves nothing to find out."""
+    if server.transport == "sse":
+        return Spoken(modern=False, legacy="sse")
+    if server.era == "modern":
+        return Spoken(modern=True, legacy=None)
+    if server.era == "legacy" and server.transport == "http":
+        return Spoken(modern=False, legacy="http")
+    return None
+
+
+def to_data(spoken: Spoken, server: Server) -> dict[str, Any]:
+    """For the store, with what it was found under."""
+    return {"modern": spoken.modern, "legacy": spoken.legacy, **_found_under(server)}
+
+
+def from_data(data: Mapping[str, Any], server: Server) -> Spoken | None:
+    """What `to_data` wrote, or None where it was found under another configuration."""
+    if {name: data.get(name) for name in _found_under(server)} != _found_under(server):
+        return None
+    return Spoken(data["modern"], data["legacy"])
+
+
+def _found_under(server: Server) -> dict[str, Any]:
+    return {"url": server.url, "era": server.era, "transport": server.transport}
