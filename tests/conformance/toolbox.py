@@ -1,6 +1,6 @@
 """The table behind `tools/list` and `tools/call` of the conformance server: one function per tool.
 
-Holds no tool itself: `tools_plain` and `tools_asking` fill it.
+Holds no tool itself: `tools_plain` and `tools_asking` fill it, in the words of the catalogue.
 """
 
 from __future__ import annotations
@@ -13,11 +13,16 @@ import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 
+from tests.conformance import catalogue
+
 Context = ServerRequestContext[Any, Any]
 Outcome = types.CallToolResult | types.InputRequiredResult
 Run = Callable[[Context, types.CallToolRequestParams], Awaitable[Outcome]]
 
-NO_ARGUMENTS: Mapping[str, Any] = {"type": "object", "properties": {}}
+LISTED = [
+    types.Tool(name=name, description=tool.description, input_schema=dict(tool.schema))
+    for name, tool in catalogue.TOOLS.items()
+]
 
 
 def text(words: str) -> types.CallToolResult:
@@ -27,32 +32,30 @@ def text(words: str) -> types.CallToolResult:
 
 @dataclass(slots=True)
 class Toolbox:
-    """Tools by name, in the order in which they were added."""
+    """What runs under the names of the catalogue."""
 
-    tools: dict[str, types.Tool] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
 
-    def add(self, name: str, description: str, schema: Mapping[str, Any] = NO_ARGUMENTS) -> Callable[[Run], Run]:
+    def add(self, name: str) -> Callable[[Run], Run]:
         """Register the decorated function under `name`."""
 
         def register(run: Run) -> Run:
-            self.tools[name] = types.Tool(name=name, description=description, input_schema=dict(schema))
             self.runs[name] = run
             return run
 
         return register
 
     def __or__(self, other: Toolbox) -> Toolbox:
-        return Toolbox(self.tools | other.tools, self.runs | other.runs)
+        return Toolbox(self.runs | other.runs)
 
     def input_schema(self, name: str) -> Mapping[str, Any] | None:
         """The schema by which the SDK checks `Mcp-Param-*` headers; None for an unknown tool."""
-        tool = self.tools.get(name)
-        return None if tool is None else tool.input_schema
+        tool = catalogue.TOOLS.get(name)
+        return None if tool is None else tool.schema
 
     async def listed(self, _ctx: Context, _params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         """Answer `tools/list`."""
-        return types.ListToolsResult(tools=list(self.tools.values()))
+        return types.ListToolsResult(tools=LISTED)
 
     async def call(self, ctx: Context, params: types.CallToolRequestParams) -> Outcome:
         """Answer `tools/call`."""
