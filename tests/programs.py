@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NPM_FOLDERS = {
     "claude": ROOT / "tests" / "clients" / "claude",
     "conformance": ROOT / "tests" / "conformance",
+    "inspector": ROOT / "tests" / "clients" / "inspector",
     "typescript": ROOT / "tests" / "clients" / "typescript",
 }
 """Where the `package.json` and `package-lock.json` of each set of npm packages lie."""

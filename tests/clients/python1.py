@@ -1,60 +1,70 @@
-"""One visit with the MCP SDK 1.x for Python, in its own environment: MCP_URL, MCP_KEY in, one JSON object out."""
+"""A visit with the MCP SDK 1.x for Python, in its own environment. Modes: `http`, `sse`."""
 
-import asyncio
-import json
-import os
-import time
-import traceback
+from typing import Any
 
 from mcp import ClientSession, types
+from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamablehttp_client
+from pydantic import AnyUrl
+from visit import Heard, Host, Order, pages, run, say, walk
 
 
-async def visit(session: ClientSession, protocol: str, asked: list[str]) -> dict[str, object]:
-    started = time.monotonic()
-    progress: list[list[float]] = []
+class Verbs:
+    """What a step can be."""
 
-    async def on_progress(done: float, _total: float | None, _message: str | None) -> None:
-        progress.append([done, time.monotonic() - started])
+    def __init__(self, session: ClientSession, heard: Heard) -> None:
+        self.session, self.heard = session, heard
 
-    listed = await session.list_tools()
-    called = await session.call_tool("test_simple_text", {})
-    started = time.monotonic()
-    await session.call_tool("test_tool_with_progress", {}, progress_callback=on_progress)
-    finished = time.monotonic() - started
-    read = await session.read_resource("test://static-text")
-    prompt = await session.get_prompt("test_prompt_with_arguments", {"arg1": "a", "arg2": "b"})
-    answered = await session.call_tool("test_elicitation", {"message": "Who are you?"})
-    return {
-        "protocol": protocol,
-        "tools": [tool.name for tool in listed.tools],
-        "text": called.content[0].text,
-        "progress": progress,
-        "finished": finished,
-        "resource": read.contents[0].text,
-        "prompt": prompt.messages[0].content.text,
-        "asked": asked,
-        "answered": answered.content[0].text,
-    }
+    async def list(self, what: str) -> dict[str, Any]:
+        session = self.session
+        match what:
+            case "tools":
+                return await pages(session.list_tools, lambda page: [one.name for one in page.tools])
+            case "prompts":
+                return await pages(session.list_prompts, lambda page: [one.name for one in page.prompts])
+            case "resources":
+                return await pages(session.list_resources, lambda page: [str(one.uri) for one in page.resources])
+        return await pages(
+            session.list_resource_templates, lambda page: [one.uriTemplate for one in page.resourceTemplates]
+        )
+
+    async def call(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        done = await self.session.call_tool(tool, arguments, progress_callback=self.heard.report)
+        return self.heard.result(done.content, failed=bool(done.isError))
+
+    async def prompt(self, name: str, arguments: dict[str, str]) -> dict[str, Any]:
+        got = await self.session.get_prompt(name, arguments)
+        return self.heard.prompted(got.messages[0].content.text)
+
+    async def read(self, uri: str) -> dict[str, Any]:
+        return {"text": (await self.session.read_resource(AnyUrl(uri))).contents[0].text}
+
+    async def complete(self, prompt: str, argument: str, value: str) -> dict[str, Any]:
+        reference = types.PromptReference(type="ref/prompt", name=prompt)
+        got = await self.session.complete(reference, {"name": argument, "value": value})
+        return {"values": got.completion.values}
+
+    async def level(self, level: types.LoggingLevel) -> dict[str, Any]:
+        await self.session.set_logging_level(level)
+        return {}
+
+    async def watch(self, what: str, trigger: str) -> dict[str, Any]:
+        if "://" in what:
+            await self.session.subscribe_resource(AnyUrl(what))
+        await self.session.call_tool(trigger, {})
+        return await self.heard.notice(what)
 
 
-async def main() -> dict[str, object]:
-    asked: list[str] = []
-
-    async def fill_in(_context: object, params: types.ElicitRequestParams) -> types.ElicitResult:
-        asked.append(params.message)
-        return types.ElicitResult(action="accept", content={"username": "ana", "email": "ana@example.com"})
-
-    headers = {"Authorization": f"Bearer {os.environ['MCP_KEY']}"}
+async def main(order: Order) -> None:
+    heard = Heard()
+    connect = sse_client if order.mode == "sse" else streamablehttp_client
     async with (
-        streamablehttp_client(os.environ["MCP_URL"], headers=headers) as (reading, writing, _session_id),
-        ClientSession(reading, writing, elicitation_callback=fill_in) as session,
+        connect(order.url, headers=order.headers) as (reading, writing, *_),
+        ClientSession(reading, writing, **Host(types, order, heard).callbacks()) as session,
     ):
         hello = await session.initialize()
-        return await visit(session, hello.protocolVersion, asked)
+        say("connect", protocol=hello.protocolVersion)
+        await walk(order.steps, heard, Verbs(session, heard))
 
 
-try:
-    print(json.dumps(asyncio.run(main())))
-except BaseException:  # noqa: BLE001 - whatever a user of the SDK would see
-    print(json.dumps({"error": traceback.format_exc()}))
+run(main)

@@ -1,57 +1,155 @@
-// One visit with the MCP SDK 1.x for TypeScript: MCP_URL, MCP_KEY in, one JSON object out.
-// NPM_FOLDER names the folder whose node_modules holds the SDK; it lies outside this repository.
+// The part of a visit that both TypeScript SDKs share: the order comes in on standard input, one JSON line per step goes out.
+// NPM_FOLDER names the folder whose node_modules holds the SDKs; it lies outside this repository.
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
-const require = createRequire(`${process.env.NPM_FOLDER}/package.json`);
-const { Client } = require("@modelcontextprotocol/sdk/client/index.js");
-const { StreamableHTTPClientTransport } = require("@modelcontextprotocol/sdk/client/streamableHttp.js");
-const { ElicitRequestSchema } = require("@modelcontextprotocol/sdk/types.js");
+export const sdk = createRequire(`${process.env.NPM_FOLDER}/package.json`);
 
-const seconds = () => performance.now() / 1000;
+const STEP_MS = 12_000; // before a step counts as hanging
+const NOTICE_MS = 5_000; // to wait for a notification that somebody else causes
 
-async function visit(client, transport, asked) {
-  const { tools } = await client.listTools();
-  const called = await client.callTool({ name: "test_simple_text", arguments: {} });
-  const progress = [];
-  const started = seconds();
-  const onprogress = ({ progress: done }) => progress.push([done, seconds() - started]);
-  await client.callTool({ name: "test_tool_with_progress", arguments: {} }, undefined, { onprogress });
-  const finished = seconds() - started;
-  const read = await client.readResource({ uri: "test://static-text" });
-  const prompt = await client.getPrompt({ name: "test_prompt_with_arguments", arguments: { arg1: "a", arg2: "b" } });
-  const answered = await client.callTool({ name: "test_elicitation", arguments: { message: "Who are you?" } });
-  return {
-    protocol: transport.protocolVersion,
-    tools: tools.map(({ name }) => name),
-    text: called.content[0].text,
-    progress,
-    finished,
-    resource: read.contents[0].text,
-    prompt: prompt.messages[0].content.text,
-    asked,
-    answered: answered.content[0].text,
-  };
+export const CAPABILITIES = { elicitation: { form: {} }, sampling: {}, roots: {} };
+
+export function readOrder() {
+  const order = JSON.parse(readFileSync(0, "utf8"));
+  return { ...order, headers: order.key ? { Authorization: `Bearer ${order.key}` } : {} };
 }
 
-async function main() {
-  const asked = [];
-  const client = new Client({ name: "gatehouse-typescript", version: "1" }, { capabilities: { elicitation: {} } });
-  client.setRequestHandler(ElicitRequestSchema, ({ params }) => {
-    asked.push(params.message);
-    return { action: "accept", content: { username: "ana", email: "ana@example.com" } };
-  });
-  const headers = { Authorization: `Bearer ${process.env.MCP_KEY}` };
-  const transport = new StreamableHTTPClientTransport(new URL(process.env.MCP_URL), { requestInit: { headers } });
-  await client.connect(transport);
-  try {
-    return await visit(client, transport, asked);
-  } finally {
-    await transport.terminateSession();
-    await client.close();
+export const say = (step, found) => console.log(JSON.stringify({ step, found }));
+
+/** What came from the server during one step. */
+export class Heard {
+  constructor() {
+    this.clear();
+  }
+
+  clear() {
+    Object.assign(this, { progress: [], logs: [], asked: [], changed: new Set(), first: 0, wake: () => {} });
+  }
+
+  report = ({ progress }) => {
+    this.first ||= performance.now();
+    this.progress.push(progress);
+  };
+
+  log = (data) => this.logs.push(data);
+
+  change(what) {
+    this.changed.add(what);
+    this.wake();
+  }
+
+  notice(what) {
+    if (this.changed.has(what)) return Promise.resolve({ changed: true });
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve({ changed: false }), NOTICE_MS);
+      this.wake = () => {
+        if (!this.changed.has(what)) return;
+        clearTimeout(timer);
+        resolve({ changed: true });
+      };
+    });
   }
 }
 
-main().then(
-  (found) => console.log(JSON.stringify(found)),
-  (error) => console.log(JSON.stringify({ error: String(error) })),
-);
+/** The application around a client: answers what servers ask, by method. */
+export const host = (answers, heard) => ({
+  "elicitation/create": ({ params }) => {
+    heard.asked.push(params.message);
+    const names = Object.keys(params.requestedSchema.properties);
+    return { action: "accept", content: Object.fromEntries(names.map((name) => [name, answers.form[name]])) };
+  },
+  "sampling/createMessage": ({ params }) => {
+    const [{ content }] = params.messages;
+    heard.asked.push([content].flat()[0].text);
+    return { role: "assistant", model: "fixed", content: { type: "text", text: answers.model } };
+  },
+  "roots/list": () => {
+    heard.asked.push("roots");
+    return { roots: [{ uri: answers.root }] };
+  },
+});
+
+async function pages(fetch, names) {
+  const found = [];
+  let cursor;
+  do {
+    const page = await fetch(cursor ? { cursor } : undefined);
+    found.push(...names(page));
+    cursor = page.nextCursor;
+  } while (cursor);
+  return { names: found };
+}
+
+/** What a step can be; `level`, `call` and `watch` are what the SDKs do differently. */
+export const verbs = (client, heard, { level, call, watch }) => ({
+  list: ({ what }) =>
+    ({
+      tools: () => pages((cursor) => client.listTools(cursor), ({ tools }) => tools.map(({ name }) => name)),
+      prompts: () => pages((cursor) => client.listPrompts(cursor), ({ prompts }) => prompts.map(({ name }) => name)),
+      resources: () => pages((cursor) => client.listResources(cursor), ({ resources }) => resources.map(({ uri }) => uri)),
+      templates: () =>
+        pages(
+          (cursor) => client.listResourceTemplates(cursor),
+          ({ resourceTemplates }) => resourceTemplates.map(({ uriTemplate }) => uriTemplate),
+        ),
+    })[what](),
+  call: async ({ tool, arguments: given }) => {
+    const { content, isError } = await call({ name: tool, arguments: given }, { onprogress: heard.report });
+    const { progress, logs, asked, first } = heard;
+    const late = first ? { after_first_report_s: (performance.now() - first) / 1000 } : {};
+    return { text: content[0].text, progress, logs, asked: asked.sort(), ...late, ...(isError ? { failed: true } : {}) };
+  },
+  prompt: async (given) => {
+    const { messages } = await client.getPrompt(given);
+    const { asked } = heard;
+    return { text: messages[0].content.text, ...(asked.length ? { asked } : {}) };
+  },
+  read: async ({ uri }) => ({ text: (await client.readResource({ uri })).contents[0].text }),
+  complete: async ({ prompt, argument, value }) => {
+    const ref = { type: "ref/prompt", name: prompt };
+    return { values: (await client.complete({ ref, argument: { name: argument, value } })).completion.values };
+  },
+  level: async ({ level: wanted }) => {
+    await level(wanted);
+    return {};
+  },
+  watch: ({ what, trigger }) => watch(what, () => call({ name: trigger, arguments: {} }, {})),
+});
+
+/** What a user of the SDK sees: an error of the protocol, or how the SDK broke. */
+const trouble = (error) =>
+  Number.isInteger(error.code) && error.code < 0
+    ? { error: { code: error.code, message: error.message } }
+    : { crash: String(error.stack ?? error) };
+
+function limited(promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`No answer within ${STEP_MS} ms`)), STEP_MS);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** Do one step after the other; one that fails is told and the next one tried. */
+export async function walk(steps, heard, table) {
+  for (const { name, do: verb, ask } of steps) {
+    heard.clear();
+    try {
+      say(name, await limited(table[verb](ask)));
+    } catch (error) {
+      say(name, trouble(error));
+    }
+  }
+}
+
+/** Go on the visit; if there is no connection, that is the last line. */
+export function run(main) {
+  main(readOrder()).then(
+    () => process.exit(0),
+    (error) => {
+      say("end", trouble(error));
+      process.exit(0);
+    },
+  );
+}
