@@ -7,7 +7,9 @@ tests order things without clocks.
 import asyncio
 import json
 import os
+import signal
 import sys
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,6 +32,8 @@ class Invocation:
     headers: dict[str, str] = field(default_factory=dict)
     trailers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the runtime asks for the next event, which may be long after its answer has ended."""
     _chunks: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
     _writer: asyncio.StreamWriter | None = None
 
@@ -66,16 +70,23 @@ class Invocation:
 
 
 class FakeRuntimeApi:
-    """See the module. `asked` holds the paths that the runtime asked for, in order."""
+    """See the module. `asked` holds the paths that the runtime asked for, in order.
+
+    With `freezes`, the process stands still from one `/next` until there is an event, as on Lambda. An invocation may
+    take `lasts_s`.
+    """
 
     def __init__(self) -> None:
         self.address = ""
+        self.freezes = False
+        self.lasts_s: float | None = None
         self.process: asyncio.subprocess.Process
         self.asked: list[str] = []
         self.errors: dict[str, Any] = {}
         self.gates: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self.reached: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._events: asyncio.Queue[Invocation] = asyncio.Queue()
+        self._taken: Invocation | None = None
         self._invocations: dict[str, Invocation] = {}
         self._serving: set[asyncio.Task[Any]] = set()
 
@@ -116,16 +127,30 @@ class FakeRuntimeApi:
 
     async def _get(self, path: str, writer: asyncio.StreamWriter) -> None:
         if path == "/invocation/next":
-            invocation = await self._events.get()
+            invocation = await self._next_event()
             about = {
                 "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
-                "Lambda-Runtime-Deadline-Ms": str(DEADLINE_MS),
+                "Lambda-Runtime-Deadline-Ms": str(self._deadline_ms()),
             }
             await _reply(writer, 200, json.dumps(invocation.event).encode(), about)
             return
         if path.startswith("/gate/"):
             await self.gates[path.removeprefix("/gate/")].wait()
         await _reply(writer, 200, b"{}", {})
+
+    def _deadline_ms(self) -> int:
+        return DEADLINE_MS if self.lasts_s is None else int((time.time() + self.lasts_s) * 1000)
+
+    async def _next_event(self) -> Invocation:
+        if self._taken is not None:
+            self._taken.over.set()
+        if self.freezes and self._events.empty():
+            self.process.send_signal(signal.SIGSTOP)
+            self._taken = await self._events.get()
+            self.process.send_signal(signal.SIGCONT)
+        else:
+            self._taken = await self._events.get()
+        return self._taken
 
     async def _post(
         self, path: str, headers: dict[str, str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -169,7 +194,7 @@ async def _reply(writer: asyncio.StreamWriter, status: int, body: bytes, headers
 
 
 @asynccontextmanager
-async def runtime(app: str, **environment: str) -> AsyncIterator[FakeRuntimeApi]:
+async def runtime(app: str, within_s: float = 30, /, **environment: str) -> AsyncIterator[FakeRuntimeApi]:
     """A process running the loop with `app` ("module.attribute") behind a Runtime API that is ours."""
     api = FakeRuntimeApi()
     server = await asyncio.start_server(api.serve, "127.0.0.1", 0)
@@ -183,7 +208,7 @@ async def runtime(app: str, **environment: str) -> AsyncIterator[FakeRuntimeApi]
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(within_s):
             yield api
     finally:
         if api.process.returncode is None:

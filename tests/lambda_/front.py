@@ -3,6 +3,7 @@
 import asyncio
 import json
 from typing import Any
+from urllib.parse import parse_qs
 
 from handlers.http_events import PRELUDE_END
 from tests.lambda_.events import rest
@@ -28,25 +29,30 @@ class Front:
         for name, value in scope["headers"]:
             headers.setdefault(name.decode(), []).append(value.decode("latin-1"))
         runtime = await self._idle.get()
-        event = rest(scope["method"], scope["path"], body=body.decode() or None, multiValueHeaders=headers)
+        event = rest(
+            scope["method"],
+            scope["path"],
+            body=body.decode() or None,
+            multiValueHeaders=headers,
+            multiValueQueryStringParameters=parse_qs(scope["query_string"].decode()) or None,
+        )
         invocation = runtime.invoke(event)
         answering = asyncio.create_task(self._answer(invocation, send))
         leaving = asyncio.create_task(_left(receive))
         await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
         leaving.cancel()
-        if not answering.done():
-            # The client left. Like API Gateway, let the function finish; whatever it says goes nowhere.
-            answering.cancel()
-            finishing = asyncio.create_task(self._finish(runtime, invocation))
-            self._finishing.add(finishing)
-            finishing.add_done_callback(self._finishing.discard)
+        # When the client has left, like API Gateway, let the function finish; whatever it says goes nowhere.
+        answering.cancel()
+        finishing = asyncio.create_task(self._finish(runtime, invocation))
+        self._finishing.add(finishing)
+        finishing.add_done_callback(self._finishing.discard)
         await asyncio.gather(answering, leaving, return_exceptions=True)
         if not answering.cancelled():
             answering.result()
-            self._idle.put_nowait(runtime)
 
     async def _finish(self, runtime: FakeRuntimeApi, invocation: Invocation) -> None:
-        await invocation.end()
+        """A runtime may work on when its answer has ended; it is idle when it asks for the next event."""
+        await invocation.over.wait()
         self._idle.put_nowait(runtime)
 
     async def _answer(self, invocation: Invocation, send: Any) -> None:

@@ -29,6 +29,8 @@ STATUS = {
     "mcp-options-preflight": 403,
     "mcp-unauthenticated": 401,
     "mcp-in-a-browser": 200,
+    "sse-post": 404,
+    "sse-post-short-form": 404,
     "api-list-servers": 200,
     "api-apply": 200,
     "api-create-key": 201,

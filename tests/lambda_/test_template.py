@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from gateway_core.storage import keys
+from tests.lambda_.role import Role
 from tests.programs import ROOT, environment, output
 
 pytestmark = pytest.mark.tools
@@ -70,7 +72,13 @@ def test_sam_finds_nothing_wrong_with_the_template():
 
 def test_every_route_of_the_mcp_function_streams_for_as_long_as_a_function_may_run(resources):
     mcp = {path: one for path, one in integrations(resources).items() if "McpFunction" in json.dumps(one["uri"])}
-    assert set(mcp) == {"/{name}/{server}/mcp", "/{name}/mcp", "/healthz"}
+    assert set(mcp) == {
+        "/{name}/{server}/mcp",
+        "/{name}/mcp",
+        "/{name}/{server}/sse",
+        "/{name}/sse",
+        "/healthz",
+    }
     for one in mcp.values():
         assert (one["responseTransferMode"], one["timeoutInMillis"]) == ("STREAM", 900_000)
         assert one["uri"]["Fn::Sub"].endswith("/response-streaming-invocations")
@@ -110,14 +118,62 @@ def test_no_permission_is_for_everything_where_iam_knows_less(resources):
             assert actions <= WITHOUT_NARROWER, statement
 
 
-def test_the_data_plane_can_neither_write_to_a_table_nor_read_the_administrators_key(resources):
+SHARED = (keys.spoken("s"), keys.client_session("d"), keys.upstream_session("s", "d"), keys.letter("b", "N000001"))
+"""What the calls of the data plane leave for each other."""
+GRANTED = (keys.api_key("w", "k"), keys.secret("name"))
+DECIDED = (keys.organisation_head(), keys.workspace("w"), keys.server("s"), keys.name("slug"))
+WRITES = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem")
+
+
+@pytest.fixture(scope="module")
+def role(resources) -> Role:
+    return Role(resources["McpRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"])
+
+
+@pytest.mark.parametrize("operation", WRITES)
+@pytest.mark.parametrize("key", [*GRANTED, *DECIDED], ids=lambda key: f"{key.pk} {key.sk}")
+def test_the_data_plane_can_change_no_key_no_secret_and_nothing_that_administrators_decided(role, operation, key):
+    assert not role.may(operation, key.table, [key.pk])
+
+
+@pytest.mark.parametrize("key", SHARED, ids=lambda key: key.pk)
+def test_the_data_plane_keeps_what_its_calls_share(role, key):
+    assert all(role.may(operation, key.table, [key.pk]) for operation in ("Query", "UpdateItem", "DeleteItem"))
+    assert not role.may("UpdateItem", "registry", [key.pk])
+
+
+@pytest.mark.parametrize("key", GRANTED, ids=lambda key: key.pk)
+def test_a_request_of_the_data_plane_for_something_shared_cannot_take_a_key_along(role, key):
+    for operation in ("Query", "UpdateItem", "DeleteItem"):
+        assert not role.may(operation, "grants", [SHARED[0].pk, key.pk])
+        assert not role.may(operation, "grants", [])
+
+
+def test_the_data_plane_can_list_nobodys_keys_and_walk_through_no_table(role):
+    assert not role.may("Query", "grants", [keys.workspace_grants("w").pk])
+    for operation in ("Scan", "PartiQLSelect", "PartiQLUpdate", "PartiQLInsert", "PartiQLDelete"):
+        assert not any(role.may(operation, table, pks) for table in ("registry", "grants") for pks in ([], ["MAIL#b"]))
+
+
+def test_the_data_plane_uses_no_action_on_tables_that_nothing_needs(resources):
     mcp = resources["McpRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
     on_tables = {action for one in mcp for action in listed(one["Action"]) if action.startswith("dynamodb:")}
-    assert on_tables == {"dynamodb:GetItem", "dynamodb:BatchGetItem"}
+    needed = ("GetItem", "BatchGetItem", "Query", "UpdateItem", "DeleteItem")
+    assert on_tables == {f"dynamodb:{action}" for action in needed}
+
+
+def test_the_data_plane_cannot_read_the_administrators_key(resources):
+    mcp = resources["McpRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
     for one in mcp:
         if any(action.startswith("secretsmanager:") for action in listed(one["Action"])):
             for arn in listed(one["Resource"]):
                 assert arn["Fn::Sub"].partition("/")[2] in ("upstream_*", "system/key-ring*")
+
+
+@pytest.mark.parametrize(("setting", "parameter"), [("LISTEN_S", "ListenSeconds"), ("ASK_S", "AskSeconds")])
+def test_an_operator_decides_how_long_a_function_is_billed_for_waiting(resources, setting, parameter):
+    variables = resources["McpFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables[setting] == {"Ref": parameter}
 
 
 def test_the_key_is_used_only_through_secrets_manager_and_for_named_secrets(resources):
