@@ -11,7 +11,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,16 +19,24 @@ LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 SESSION = re.compile(rb"\r\nmcp-session-id: *([^\r]+)", re.IGNORECASE)
 LAST_CHUNK = b"0\r\n\r\n"
 PROTOCOL = "2025-11-25"
+MODERN = "2026-07-28"
+MODERN_META = {
+    "io.modelcontextprotocol/protocolVersion": MODERN,
+    "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+"""What a modern client says with each request instead of in a handshake (2026-07-28 basic, `_meta`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where calls go and with which key."""
+    """Where calls go, with which key, in which revision."""
 
     name: str
     url: str
     key: str
     session: str = ""
+    version: str = PROTOCOL
 
     @property
     def address(self) -> tuple[str, int]:
@@ -37,17 +45,24 @@ class Target:
         return place.hostname or "127.0.0.1", place.port or 80
 
     def request(self, message: Mapping[str, Any]) -> bytes:
-        """A whole HTTP request with `message` as its body."""
+        """A whole HTTP request for `message`, given in the legacy form, in the form of the target's revision."""
         place = urlsplit(self.url)
+        fields = [f"Mcp-Session-Id: {self.session}"] if self.session else []
+        if self.version == MODERN:
+            params = message["params"]
+            message = {**message, "params": {**params, "_meta": {**params.get("_meta", {}), **MODERN_META}}}
+            fields.append(f"Mcp-Method: {message['method']}")
+            if "name" in params:
+                fields.append(f"Mcp-Name: {params['name']}")
         body = json.dumps(message).encode()
         lines = [
             f"POST {place.path} HTTP/1.1",
             f"Host: {place.netloc}",
             "Content-Type: application/json",
             "Accept: application/json, text/event-stream",
-            f"MCP-Protocol-Version: {PROTOCOL}",
+            f"MCP-Protocol-Version: {self.version}",
             f"Authorization: Bearer {self.key}",
-            *([f"Mcp-Session-Id: {self.session}"] if self.session else []),
+            *fields,
             f"Content-Length: {len(body)}",
         ]
         return "\r\n".join([*lines, "", ""]).encode() + body
@@ -164,6 +179,6 @@ async def introduced(target: Target) -> Target:
     if not hello.startswith(b"HTTP/1.1 200"):
         raise AssertionError(f"{target.name} refused the handshake: {hello!r}")
     found = SESSION.search(hello)
-    known = Target(target.name, target.url, target.key, found[1].decode() if found else "")
+    known = replace(target, session=found[1].decode() if found else "")
     await raw(known, {"jsonrpc": "2.0", "method": "notifications/initialized"})
     return known

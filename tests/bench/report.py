@@ -51,14 +51,14 @@ def cell(number: float | None) -> str:
     return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.3g}"
 
 
-def table(rows: Sequence[Row]) -> str:
-    """All rows, aligned."""
-    head = ("", "direct", "floor", "gateway", "ratio", "target", "")
+def table(rows: Sequence[Row], figures: tuple[str, str, str] = ("direct", "floor", "gateway")) -> str:
+    """All rows, aligned, with what their figures are called at the top."""
+    head = ("", *figures, "ratio", "target", "")
     marks = {None: "", True: "met", False: "MISSED"}
     lines = [head]
     for row in rows:
-        figures = (cell(row.direct), cell(row.floor), cell(row.gateway), cell(row.value))
-        lines.append((row.what, *figures, row.target, marks[row.met]))
+        cells = (cell(row.direct), cell(row.floor), cell(row.gateway), cell(row.value))
+        lines.append((row.what, *cells, row.target, marks[row.met]))
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     return "\n".join(
         "  ".join(

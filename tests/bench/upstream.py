@@ -1,6 +1,7 @@
-"""The barest MCP server there can be: legacy, no session, JSON answers, on a C parser. Every figure includes its cost.
+"""The barest MCP servers there can be: JSON answers, on a C parser. Every figure includes their cost.
 
-`python -m tests.bench.upstream --port N`. Beside MCP it answers `GET /seen` with how many POSTs and connections it saw.
+`python -m tests.bench.upstream --port N [--mode …]`: legacy without sessions unless another mode is asked for. Beside
+MCP it answers `GET /seen` with how many POSTs and connections it saw.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +26,9 @@ TOOLS = [
 
 STREAMED_S = 0.02
 """How long after its first event the streamed answer ends; far more than any proxy adds."""
+
+MODERN = "2026-07-28"
+SESSION_HEADER, SESSION = b"mcp-session-id", b"0123456789abcdef0123456789abcdef"
 
 HELLO = {
     "protocolVersion": "2025-11-25",
@@ -46,13 +51,20 @@ def event(message: dict[str, Any]) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-def response(status: bytes, body: bytes) -> bytes:
-    """A whole JSON response."""
-    return b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (status, len(body), body)
+def response(status: bytes, body: bytes, fields: bytes = b"") -> bytes:
+    """A whole JSON response; `fields` are more header lines, each with its end."""
+    head = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\n%scontent-length: %d\r\n\r\n"
+    return head % (status, fields, len(body)) + body
+
+
+def error(call: dict[str, Any], code: int, message: str, **data: Any) -> bytes:
+    """The body of a refusal."""
+    told = {"code": code, "message": message, **({"data": data} if data else {})}
+    return json.dumps({"jsonrpc": "2.0", "id": call["id"], "error": told}).encode()
 
 
 def result_of(call: dict[str, Any]) -> dict[str, Any] | None:
-    """The result of a request; None for a method that is not there."""
+    """The result of a legacy request; None for a method that is not there."""
     match call["method"]:
         case "tools/call":
             words = call["params"].get("arguments", {}).get("text", "")
@@ -68,7 +80,7 @@ def result_of(call: dict[str, Any]) -> dict[str, Any] | None:
 
 
 class Connection(asyncio.Protocol):
-    """One kept connection."""
+    """One kept connection, at a legacy server without sessions."""
 
     def __init__(self, seen: Seen) -> None:
         self._seen = seen
@@ -109,19 +121,35 @@ class Connection(asyncio.Protocol):
         if not self._parser.should_keep_alive():
             self._transport.close()
 
+    def refusal(self, call: dict[str, Any]) -> bytes | None:
+        """The whole response to a request that is refused at the door; None for any other."""
+        return None
+
+    def result(self, call: dict[str, Any]) -> dict[str, Any] | None:
+        """The result of a request; None for a method that is not there."""
+        return result_of(call)
+
+    def fields(self, call: dict[str, Any]) -> bytes:
+        """More header lines of an answer."""
+        return b""
+
     def _answer(self, call: dict[str, Any]) -> None:
         if "id" not in call:
             self._transport.write(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n")
             return
-        result = result_of(call)
-        answer: dict[str, Any] = {"jsonrpc": "2.0", "id": call["id"], "result": result}
+        refused = self.refusal(call)
+        if refused is not None:
+            self._transport.write(refused)
+            return
+        result = self.result(call)
         if result is None:
-            del answer["result"]
-            answer["error"] = {"code": -32601, "message": "Method not found"}
+            self._transport.write(response(b"200 OK", error(call, -32601, "Method not found")))
+            return
+        answer = {"jsonrpc": "2.0", "id": call["id"], "result": result}
         if call["method"] == "tools/call" and call["params"]["name"] == "stream":
             self._stream(call, answer)
         else:
-            self._transport.write(response(b"200 OK", json.dumps(answer).encode()))
+            self._transport.write(response(b"200 OK", json.dumps(answer).encode(), self.fields(call)))
 
     def _stream(self, call: dict[str, Any], answer: dict[str, Any]) -> None:
         token = call["params"].get("_meta", {}).get("progressToken", 0)
@@ -136,14 +164,74 @@ class Connection(asyncio.Protocol):
         asyncio.get_running_loop().call_later(STREAMED_S, self._transport.write, last)
 
 
-async def serve(port: int) -> None:
+class SessionConnection(Connection):
+    """At a legacy server that knows one session. Its stream, like that of the others, is not there: 405."""
+
+    def __init__(self, seen: Seen) -> None:
+        super().__init__(seen)
+        self._session = b""
+
+    def on_message_begin(self) -> None:
+        """Forget the last request."""
+        super().on_message_begin()
+        self._session = b""
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Look for the session."""
+        if len(name) == len(SESSION_HEADER) and name.lower() == SESSION_HEADER:
+            self._session = value
+
+    def refusal(self, call: dict[str, Any]) -> bytes | None:
+        """404 outside the session (2025-11-25 transports, Session Management, item 3)."""
+        if call["method"] == "initialize" or self._session == SESSION:
+            return None
+        return response(b"404 Not Found", b"")
+
+    def fields(self, call: dict[str, Any]) -> bytes:
+        """The session, where it is opened."""
+        return SESSION_HEADER + b": " + SESSION + b"\r\n" if call["method"] == "initialize" else b""
+
+
+class ModernConnection(Connection):
+    """At a server of 2026-07-28 alone."""
+
+    def refusal(self, call: dict[str, Any]) -> bytes | None:
+        """Legacy requests (2026-07-28 versioning, Backward Compatibility)."""
+        if "_meta" in call.get("params", {}):
+            return None
+        told = error(call, -32022, "Unsupported protocol version", supported=[MODERN], requested="")
+        return response(b"400 Bad Request", told)
+
+    def result(self, call: dict[str, Any]) -> dict[str, Any] | None:
+        """The result of a modern request."""
+        match call["method"]:
+            case "tools/list":
+                return {"tools": TOOLS, "ttlMs": 3_600_000, "cacheScope": "public", "resultType": "complete"}
+            case "server/discover":
+                return {"supportedVersions": [MODERN], "capabilities": {"tools": {}}, "resultType": "complete"}
+            case "tools/call":
+                return {**(result_of(call) or {}), "resultType": "complete"}
+            case _:
+                return None
+
+
+MODES: Mapping[str, type[Connection]] = {
+    "bare": Connection,
+    "sessions": SessionConnection,
+    "modern": ModernConnection,
+}
+
+
+async def serve(port: int, mode: str) -> None:
     """Serve until the process is ended."""
-    seen = Seen()
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(seen), "127.0.0.1", port)
+    seen, connection = Seen(), MODES[mode]
+    server = await asyncio.get_running_loop().create_server(lambda: connection(seen), "127.0.0.1", port)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
-    asyncio.run(serve(parser.parse_args().port))
+    parser.add_argument("--mode", choices=MODES, default="bare")
+    chosen = parser.parse_args()
+    asyncio.run(serve(chosen.port, chosen.mode))
