@@ -91,12 +91,15 @@ def data_plane(settings: Settings, world: World | None = None) -> McpApp:
         Mailbox(world.table, world.keyring, world.clock),
     )
     forwarding = _forwarding(settings, world, egress, sessions, mailbox)
+    identify, directory = Identify(world.table, world.clock), Directory(world.table)
     exchange = Exchange(
-        identify=Identify(world.table, world.clock),
-        directory=Directory(world.table),
+        identify=identify,
+        directory=directory,
         sessions=sessions,
         forwarding=forwarding,
-        sse_clients=SseClients(forwarding, sessions, mailbox, world.keyring, world.records, settings.listen_s),
+        sse_clients=SseClients(
+            identify, directory, forwarding, sessions, mailbox, world.keyring, world.records, settings.listen_s
+        ),
         records=world.records,
         ask_s=settings.ask_s,
     )

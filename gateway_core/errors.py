@@ -15,6 +15,8 @@ GatewayError
 │   ├── UpstreamUnreachable        never connected, or the address is not allowed
 │   ├── UpstreamTimedOut
 │   ├── UpstreamRefused            its own 401, 403, 429 or 5xx
+│   ├── UpstreamChangedEra         refused at the door: it speaks another era than was known
+│   ├── UpstreamForgot             refused at the door: it no longer knows the session
 │   ├── UpstreamClosed             the answer stopped early
 │   ├── UpstreamTooLarge
 │   └── UpstreamGarbage            an answer that is no MCP
@@ -172,9 +174,18 @@ class UpstreamChangedEra(UpstreamError):
 
 
 class UpstreamForgot(UpstreamError):
-    """The upstream no longer knows the session. The request was not carried out."""
+    """The upstream no longer knows the session. The request was not carried out.
+
+    Args:
+        message: What to tell the client.
+        session_id: The upstream's own, as it was sent.
+    """
 
     reason = "upstream_forgot_session"
+
+    def __init__(self, message: str, *, session_id: str | None = None) -> None:
+        super().__init__(message)
+        self.session_id = session_id
 
 
 class UpstreamClosed(UpstreamError):

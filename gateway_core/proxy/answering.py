@@ -1,5 +1,7 @@
 """From an upstream's finished HTTP answer to the reply that the client's own revision wants."""
 
+from contextlib import suppress
+
 from gateway_core.egress import Response
 from gateway_core.errors import NotFound, UpstreamChangedEra, UpstreamError, UpstreamForgot, UpstreamGarbage
 from gateway_core.protocol.inbound import Call
@@ -42,8 +44,9 @@ def finished_message(call: Call, response: Response, body: bytes, place: Place) 
         raise _seems_changed(name, call, response.status, message)
     if place.session_lost and response.status in (400, 404):
         raise session_gone()
-    if _session_is_gone(response, message, place):
-        raise UpstreamForgot(f"{name} no longer knows this session.")
+    if _session_is_gone(call, response, message, place):
+        upstream_id = None if place.session is None else place.session.upstream_id
+        raise UpstreamForgot(f"{name} no longer knows this session.", session_id=upstream_id)
     if message is None:
         raise refused(response.status, response.headers, name)
     if message.kind not in ("answer", "error"):
@@ -68,10 +71,11 @@ def refusal_in(call: Call, response: Response, body: bytes) -> Message | None:
     """The JSON-RPC error that came with an HTTP error, where there is one and it is for the client."""
     if not 400 <= response.status < 500 or response.status in (401, 403, 429):
         return None
-    try:
-        return read_message(body, call, "")
-    except UpstreamError:
-        return None
+    with suppress(UpstreamError):
+        message = read_message(body, call, "")
+        # Whatever else comes with an HTTP error is no answer to this call.
+        return message if message.kind == "error" else None
+    return None
 
 
 def status_of(call: Call, status: int, message: Message) -> int:
@@ -102,13 +106,15 @@ def _seems_changed(name: str, call: Call, status: int, message: Message | None) 
     return UpstreamChangedEra(f"{name} refused the request: {said}", refusal=(status, message.body))
 
 
-def _session_is_gone(response: Response, message: Message | None, place: Place) -> bool:
-    """404 says so (2025-11-25 transports, Session Management, item 3); many servers say 400, and that in words."""
-    if place.session is None:
+def _session_is_gone(call: Call, response: Response, message: Message | None, place: Place) -> bool:
+    """404 says so (2025-11-25 transports, Session Management, item 3). Many servers say 400 instead, in words, before
+    they have read what is asked; a 400 that answers the call itself has nothing to do with its session."""
+    if place.session is None or call.era == "modern":
         return False
-    said = "" if message is None else str(message.value.get("error", ""))
-    known = place.session.upstream_id is not None
-    return (response.status == 404 and known) or (response.status == 400 and "session" in said.lower())
+    if response.status == 404:
+        return place.session.upstream_id is not None
+    said = "" if message is None or not message.unread else str(message.value["error"])
+    return response.status == 400 and "session" in said.lower()
 
 
 def check_alive(place: Place) -> None:

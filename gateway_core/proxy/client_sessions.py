@@ -163,17 +163,15 @@ class ClientSessions:
         key = keys.client_session(changed.digest)
         sealed = b"" if upstream_id is None else upstream_id.encode()
         hidden = base64.b64encode(await self.keyring.seal(sealed, context=f"upstream|{changed.digest}")).decode()
-        item = await self.table.get(key)
-        if item is not None:
-            current = await self._with_state(changed, item)
+        for _ in range(5):
+            item = await self.table.get(key)
+            current = changed if item is None else await self._with_state(changed, item)
             if current.upstream_id != changed.upstream_id:
                 return current
-        try:
-            await self._put(key, {**({} if item is None else item.data), "upstream": hidden}, item)
-        except Conflict:
-            item = await self.table.get(key)
-            return changed if item is None else await self._with_state(changed, item)
-        return replace(changed, upstream_id=upstream_id)
+            with suppress(Conflict):
+                await self._put(key, {**({} if item is None else item.data), "upstream": hidden}, item)
+                return replace(current, upstream_id=upstream_id)
+        raise Conflict("The session was changed by others at the same time. Try again.")
 
     async def again(self, known: Session) -> Session:
         """The session as it is now."""

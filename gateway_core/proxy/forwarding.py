@@ -6,11 +6,12 @@ import time
 from dataclasses import dataclass
 
 from gateway_core.egress import Response
-from gateway_core.errors import BadRequest, MethodNotAllowed, UpstreamChangedEra, UpstreamForgot
+from gateway_core.errors import BadRequest, MethodNotAllowed, UpstreamChangedEra, UpstreamForgot, UpstreamGarbage
 from gateway_core.protocol import reply
 from gateway_core.protocol.bridge import errors
 from gateway_core.protocol.inbound import Call
 from gateway_core.protocol.reply import ACCEPTED, Reply, Stream
+from gateway_core.protocol.session import Session
 from gateway_core.protocol.versions import METHOD_NOT_FOUND, MODERN_STATUS
 from gateway_core.proxy.answering import check_alive, finished_reply, session_gone
 from gateway_core.proxy.legacy_clients import LegacyClients
@@ -80,11 +81,18 @@ class Forwarding:
             raise MethodNotAllowed("This server opens no stream of its own here. Send each message as a POST.")
         spoken = await self.eras.of(place.server, place.sessionless())
         if spoken.legacy != "http":
-            return await self.modern_clients.listening.session_stream(place, place.session, spoken)
+            return await self._heard(place, place.session, spoken)
         try:
             return await self.lifecycle.listen(place)
         except UpstreamForgot:
             return await self.lifecycle.listen(await self.lifecycle.reopened(place))
+
+    async def _heard(self, place: Place, session: Session, spoken: Spoken) -> Stream:
+        try:
+            return await self.modern_clients.listening.session_stream(place, session, spoken)
+        except (UpstreamGarbage, UpstreamChangedEra):
+            told = f"{place.server.name} says nothing on its own account. Send each message as a POST."
+            raise MethodNotAllowed(told) from None
 
     async def end(self, place: Place) -> Reply:
         """End a legacy session, here and at the server.
@@ -104,8 +112,8 @@ class Forwarding:
         """The call, once more in a new session where the server has forgotten the one before."""
         try:
             return await self._forward(call, place, spoken)
-        except UpstreamForgot:
-            place = await self._reopened(call, place, spoken)
+        except UpstreamForgot as problem:
+            place = await self._reopened(call, place, spoken, dead_id=problem.session_id)
         return await self._forward(call, place, spoken)
 
     async def _forward(self, call: Call, place: Place, spoken: Spoken) -> Reply | Stream:
@@ -137,10 +145,10 @@ class Forwarding:
         place.record.upstream_s += time.perf_counter() - begun
         return finished_reply(call, response, body, place)
 
-    async def _reopened(self, call: Call, place: Place, spoken: Spoken) -> Place:
+    async def _reopened(self, call: Call, place: Place, spoken: Spoken, *, dead_id: str | None) -> Place:
         """The place, in a session that takes the place of one that the server forgot."""
         if call.era == "modern" and spoken.legacy == "http":
-            await self.modern_clients.switchboard.renew(call, place)
+            await self.modern_clients.switchboard.renew(call, place, dead_id=dead_id)
         elif call.era == "legacy" and spoken.legacy == "http":
             return await self.lifecycle.reopened(place)
         return place

@@ -7,8 +7,8 @@ takes it from there.
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -100,24 +100,41 @@ class Holding:
     mailbox: Mailbox
     _held_by: Counter[str] = field(default_factory=Counter)
 
-    def check_room(self, place: Place) -> None:
-        """Raise UpstreamRefused where no more calls can be held."""
-        each, every = self._held_by[place.caller.principal], self._held_by.total()
+    @asynccontextmanager
+    async def begun(self, pump: Pump, box: str, place: Place, *, number: int = 0) -> AsyncIterator[None]:
+        """Hold what `pump` reads from the end of the block on, behind letter `number`; not if the block fails.
+
+        Raises:
+            UpstreamRefused: No more calls can be held.
+        """
+        principal = place.caller.principal
+        each, every = self._held_by[principal], self._held_by.total()
         if each >= MAX_HELD_EACH or every >= MAX_HELD:
             raise UpstreamRefused(
                 f"Too many calls wait for answers already ({each} of yours). Answer or cancel some, then call again.",
                 reason="too_many_held",
             )
+        self._held_by[principal] += 1
+        try:
+            yield
+        except BaseException:
+            self._let_go(principal)
+            raise
+        place.request.afterwards.append(asyncio.create_task(self._hold(pump, box, place, number)))
+
+    def _let_go(self, principal: str) -> None:
+        self._held_by[principal] -= 1
+        if not self._held_by[principal]:
+            del self._held_by[principal]
 
     def lasts(self, pump: Pump, place: Place) -> float:
         """How long what is asked now can be answered, in seconds."""
         return float(place.ask_s) if pump.line.resumable() is None else max(RESUMABLE_S, place.ask_s)
 
-    async def hold(self, pump: Pump, box: str, place: Place, *, number: int = 0) -> None:
+    async def _hold(self, pump: Pump, box: str, place: Place, number: int) -> None:
         """Put what comes out of `pump` into `box`, behind letter `number`, until the answer has come, or nobody can
         want it any more."""
         principal, hand = place.caller.principal, _Hand(self.mailbox, pump, box, number, self.lasts(pump, place))
-        self._held_by[principal] += 1
         try:
             await hand.copy(place)
         except (TimeoutError, UpstreamTimedOut):
@@ -132,9 +149,7 @@ class Holding:
             hand.finished = True
             await hand.give_up(problem, waiting=False)
         finally:
-            self._held_by[principal] -= 1
-            if not self._held_by[principal]:
-                del self._held_by[principal]
+            self._let_go(principal)
             if not hand.finished:
                 await pump.line.cancel()
             await pump.close()

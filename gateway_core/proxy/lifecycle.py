@@ -19,7 +19,7 @@ from gateway_core.proxy.relay import Sent, answer_events, relay_session
 from gateway_core.upstream.answers import Message, refused
 from gateway_core.upstream.client import UpstreamClient
 from gateway_core.upstream.reading import is_stream, read_whole
-from gateway_core.upstream.sessions import open_session
+from gateway_core.upstream.sessions import end_session, open_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,17 @@ class Lifecycle:
         """
         if place.session is None:
             raise session_gone()
-        deadline = place.deadline(asyncio.get_running_loop().time(), place.server.timeout_s)
-        guest = legacy_guest(place)
-        opened = await open_session(self.upstream, place.server, place.sessionless(), guest, deadline=deadline)
-        return place.in_session(await self.sessions.replace_upstream(place.session, opened.session_id))
+        now = await self.sessions.again(place.session)
+        if now.ended:
+            raise session_gone()
+        if now.upstream_id != place.session.upstream_id:
+            return place.in_session(now)
+        deadline, dialect = self._soon(place), place.sessionless()
+        opened = await open_session(self.upstream, place.server, dialect, legacy_guest(place), deadline=deadline)
+        counts = await self.sessions.replace_upstream(place.session, opened.session_id)
+        if counts.upstream_id != opened.session_id:
+            await end_session(self.upstream, place.server, dialect, opened)
+        return place.in_session(counts)
 
     async def listen(self, place: Place) -> Stream:
         """The session's own stream at the upstream.
@@ -85,14 +92,17 @@ class Lifecycle:
         assert place.session is not None  # noqa: S101 - the caller has looked
         status = 200
         if place.session.upstream_id is not None:
-            deadline = place.deadline(asyncio.get_running_loop().time(), place.server.timeout_s)
-            response = await self.upstream.end_session(place.server, place.dialect(None), deadline=deadline)
+            dialect = place.dialect(None)
+            response = await self.upstream.end_session(place.server, dialect, deadline=self._soon(place))
             await response.close()
             status = response.status
             if status != 404 and not 200 <= status < 300:
                 raise _not_offered(status, response, place)
         await self.sessions.end(place.session)
         return Reply(200 if status == 404 else status, b"", ())
+
+    def _soon(self, place: Place) -> float:
+        return place.deadline(asyncio.get_running_loop().time(), place.server.timeout_s)
 
     async def _gathered(self, sent: Sent, place: Place) -> tuple[Message, AsyncGenerator[bytes]]:
         """Every event of a streamed answer to `initialize`: its head must say the session, its tail knows it."""

@@ -90,8 +90,10 @@ class Mailbox:
                     async with asyncio.timeout(SLOWEST_LOOK_S):
                         await woken.wait()
                 woken.clear()
-                if await self.table.get(keys.letter(box, name)) is not None:
-                    return
+                # What is looked for would end a call; not being able to look must not.
+                with suppress(StoreUnavailable):
+                    if await self.table.get(keys.letter(box, name)) is not None:
+                        return
 
     async def post(self, box: str, number: int, text: str, *, for_s: float) -> None:
         """Put the letter of that number into a box that is read in order."""

@@ -79,11 +79,10 @@ class ModernClients:
             if not asked.ids:
                 again = Again(tuple(asked.requests))
                 return _required(call, asked, await self.states.seal(again, call, place, for_s=place.ask_s), info)
-            self.holding.check_room(place)
             state = Held(secrets.token_hex(16), 0, asked.ids, crossed.address, info)
-            answer = await self._asked(call, place, state, asked, for_s=self.holding.lasts(pump, place))
+            async with self.holding.begun(pump, state.box, place):
+                answer = await self._asked(call, place, state, asked, for_s=self.holding.lasts(pump, place))
             held = True
-            place.request.afterwards.append(asyncio.create_task(self.holding.hold(pump, state.box, place)))
             return answer
 
         try:
@@ -112,11 +111,12 @@ class ModernClients:
         async def ask(asked: Asked) -> Reply:
             nonlocal held
             asking = replace(state, after=source.after, asked=asked.ids)
-            for_s = float(place.ask_s) if source.pump is None else self.holding.lasts(source.pump, place)
-            answer = await self._asked(call, place, asking, asked, for_s=for_s)
-            if source.pump is not None:
-                held, hold = True, self.holding.hold(source.pump, state.box, place, number=source.after)
-                place.request.afterwards.append(asyncio.create_task(hold))
+            if source.pump is None:
+                return await self._asked(call, place, asking, asked, for_s=place.ask_s)
+            async with self.holding.begun(source.pump, state.box, place, number=source.after):
+                for_s = self.holding.lasts(source.pump, place)
+                answer = await self._asked(call, place, asking, asked, for_s=for_s)
+            held = True
             return answer
 
         missing = await self._delivered(call, state, form, source)
@@ -159,7 +159,7 @@ class ModernClients:
             if await mailbox.mark(state.box, name, for_s=place.ask_s):
                 try:
                     await remote.reply(asks.answer(state.asked[key][0], value))
-                except UpstreamError:
+                except BaseException:
                     await mailbox.unmark(state.box, name)
                     raise
         missing = {key: ids for key, ids in state.asked.items() if key not in given}

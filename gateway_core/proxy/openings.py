@@ -1,6 +1,7 @@
 """The answers to `initialize` and `server/discover` where the server itself has no such request."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from gateway_core.upstream.answers import Message
 from gateway_core.upstream.reading import is_stream, read_answer, read_whole
 from gateway_core.upstream.sessions import Guest
 from gateway_core.upstream.spoken import Spoken
+from gateway_core.upstream.sse_sessions import SseSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,10 @@ class Openings:
                 answer.value["result"], version=opened.version, name=place.server.name, listening=self.listen_s > 0
             )
         else:
-            guest = Guest(opened.principal, opened.client, opened.capabilities, opened.version)
-            value = await self._initialized(guest, place)
-            opened = replace(opened, version=value["protocolVersion"])
-            offered = capabilities.server_to_legacy(_object(value.get("capabilities")), listening=self.listen_s > 0)
-            value = {**value, "capabilities": offered}
+            there = await self._opened_there(opened, place)
+            opened = replace(opened, version=there["protocolVersion"])
+            offered = capabilities.server_to_legacy(_object(there.get("capabilities")), listening=self.listen_s > 0)
+            value = {**there, "capabilities": offered}
         fields = await self.sessions.issue(opened, place.server)
         return Reply(200, reply.result(call, value), JSON_HEADERS + fields)
 
@@ -73,9 +74,12 @@ class Openings:
             UpstreamError: The server gave no usable answer.
         """
         if spoken.legacy == "sse":
-            initialized = await self._initialized(modern_guest(call, place), place)
+            guest = modern_guest(call, place)
+            session = await self._taken(guest, place)
+            await self.switchboard.streams.give_back(session, guest)
+            initialized = session.initialized
         else:
-            initialized = dict((await self.switchboard.session_of(call, place)).initialized)
+            initialized = (await self.switchboard.session_of(call, place)).initialized
         found = capabilities.discover_result(initialized, listening=self.listen_s > 0)
         return Reply(200, reply.result(call, found))
 
@@ -100,13 +104,19 @@ class Openings:
             raise UpstreamGarbage(f"{place.server.name} answered server/discover with no object.")
         return answer
 
-    async def _initialized(self, guest: Guest, place: Place) -> dict[str, Any]:
+    async def _opened_there(self, opened: Session, place: Place) -> Mapping[str, Any]:
         """What an HTTP+SSE server says of itself; the stream waits for the first call."""
-        streams, deadline = self.switchboard.streams, asyncio.get_running_loop().time() + place.server.timeout_s
-        known = replace(guest, capabilities=askable(place, guest.capabilities))
-        opened = await streams.take(place.server, place.sessionless(), known, deadline=deadline)
-        await streams.give_back(opened, known)
-        return dict(opened.initialized)
+        declared = askable(place, opened.capabilities)
+        guest = Guest(opened.principal, opened.client, declared, opened.version)
+        session = await self._taken(guest, place)
+        # The calls come with the revision that was agreed on, not with the one that was proposed.
+        agreed = replace(guest, version=session.initialized["protocolVersion"])
+        await self.switchboard.streams.give_back(session, agreed)
+        return session.initialized
+
+    async def _taken(self, guest: Guest, place: Place) -> SseSession:
+        deadline = asyncio.get_running_loop().time() + place.server.timeout_s
+        return await self.switchboard.streams.take(place.server, place.sessionless(), guest, deadline=deadline)
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway_core.errors import BadRequest
+from gateway_core.errors import BadRequest, UpstreamGarbage
 from gateway_core.ports import Clock, Keyring
 from gateway_core.protocol.inbound import Call
 from gateway_core.protocol.versions import INVALID_PARAMS
@@ -54,7 +54,11 @@ class RequestStates:
     clock: Clock
 
     async def seal(self, state: Held | Again, call: Call, place: Place, *, for_s: float) -> str:
-        """The text that the client gives back with its answers, within `for_s`."""
+        """The text that the client gives back with its answers, within `for_s`.
+
+        Raises:
+            UpstreamGarbage: The server's ids and names are too long to be carried in it.
+        """
         told: dict[str, object] = {"until": self.clock() + int(for_s)}
         if isinstance(state, Held):
             at = state.address
@@ -64,7 +68,10 @@ class RequestStates:
         else:
             told["again"] = state.asked
         sealed = await self.keyring.seal(json.dumps(told).encode(), context=_context(call, place))
-        return base64.urlsafe_b64encode(sealed).decode()
+        text = base64.urlsafe_b64encode(sealed).decode()
+        if len(text) > MAX_STATE:
+            raise UpstreamGarbage(f"{place.server.name} asked under ids that are too long to be carried to the answer.")
+        return text
 
     async def open(self, text: object, call: Call, place: Place) -> Held | Again:
         """The state that was sealed for this call of this caller.

@@ -136,23 +136,28 @@ class Switchboard:
         guest = modern_guest(call, place)
         return await self.kept.of(place.server, place.sessionless(), guest, deadline=self._deadline(place))
 
-    async def renew(self, call: Call, place: Place) -> None:
-        """Replace that session: the server has forgotten it.
+    async def renew(self, call: Call, place: Place, *, dead_id: str | None) -> None:
+        """Replace that session where it still is the one with `dead_id`, which the server has forgotten.
 
         Raises:
             UpstreamError: None can be opened.
         """
         guest, deadline = modern_guest(call, place), self._deadline(place)
-        dead = await self.kept.of(place.server, place.sessionless(), guest, deadline=deadline)
-        await self.kept.renewed(place.server, place.sessionless(), guest, dead=dead, deadline=deadline)
+        await self.kept.renewed(place.server, place.sessionless(), guest, dead_id=dead_id, deadline=deadline)
 
     async def _over_sse(self, place: Place, guest: Guest, message: Mapping[str, Any], *, level: str | None) -> SseLine:
         deadline = self._deadline(place)
         wanted = level if level in LEVELS else None
         session = await self.streams.take(place.server, place.sessionless(), guest, deadline=deadline, log_level=wanted)
-        if wanted is not None and wanted != session.log_level and "logging" in session.capabilities:
-            asked = _set_level(wanted)
-            await session.connection.send(asked, deadline=deadline)
+        if wanted is not None and wanted != session.log_level:
+            if "logging" in session.capabilities:
+                try:
+                    await session.connection.send(_set_level(wanted), deadline=deadline)
+                except BaseException:
+                    # Nobody else knows of this stream.
+                    await session.connection.close()
+                    raise
+            # Where there is nothing to set, the next call of this level finds the stream all the same.
             session.log_level = wanted
         return SseLine(self.streams, session, guest, place, outbound.legacy_call(message))
 
@@ -169,7 +174,9 @@ class Switchboard:
         if is_stream(response):
             await read_answer(response, asked, within.server.name)
         else:
-            finished_message(asked, response, await read_whole(response), within)
+            # A refusal of the level is no failure of the call.
+            beside = replace(within, record=within.record.part())
+            finished_message(asked, response, await read_whole(response), beside)
         if len(self._levels) >= MAX_LEVELS:
             self._levels.clear()
         self._levels[key] = level

@@ -33,6 +33,8 @@ class Message:
     """`foreign`: an answer to something that was not asked in this exchange."""
     body: bytes
     value: Mapping[str, Any]
+    unread: bool = False
+    """True for an error without the id of the call: the server refused before it had read the body."""
 
 
 def read_message(body: bytes, call: Call | None, server_name: str) -> Message:
@@ -59,7 +61,7 @@ def read_message(body: bytes, call: Call | None, server_name: str) -> Message:
         if "result" in value or value.get("id") not in (None, "server-error", ""):
             return Message("foreign", body, value)
         value = {**value, "id": call.id}
-        body = reply.dump(value)
+        return Message("error", reply.dump(value), value, unread=True)
     return Message("answer" if "result" in value else "error", body, value)
 
 

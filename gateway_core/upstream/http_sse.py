@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urljoin
 
 from gateway_core.egress import Response
-from gateway_core.errors import UpstreamClosed, UpstreamForgot, UpstreamGarbage
+from gateway_core.errors import UpstreamClosed, UpstreamForgot, UpstreamGarbage, UpstreamTimedOut
 from gateway_core.protocol import sse
 from gateway_core.protocol.inbound import Call
 from gateway_core.registry.servers import Server
@@ -18,7 +18,8 @@ from gateway_core.upstream.reading import is_stream, read_events
 MAX_ENDPOINT: Final = 2048
 """Characters of the address that a server names for messages."""
 OPEN_S: Final = 10.0
-"""How long the `endpoint` event may take: it is the first thing that a server of this transport says."""
+"""How long the head of the stream may take, and then the `endpoint` event: it is the first thing that a server of this
+transport says."""
 
 
 @dataclass(slots=True)
@@ -91,10 +92,15 @@ async def connect(client: UpstreamClient, server: Server, dialect: Dialect, *, d
     """Open the stream of an HTTP+SSE server and wait for its `endpoint` event; None where it is no such server.
 
     Raises:
-        UpstreamError: It cannot be told: no connection, no credential.
+        UpstreamError: It cannot be told: no connection, no credential, not a word.
         UpstreamGarbage: It names an address of another origin, which would be given our credentials.
     """
-    response = await client.listen(server, dialect, None, deadline=deadline)
+    try:
+        # The deadline is that of the stream: a server that never answers would be waited for as long.
+        async with asyncio.timeout(OPEN_S):
+            response = await client.listen(server, dialect, None, deadline=deadline)
+    except TimeoutError:
+        raise UpstreamTimedOut(f"{server.name} did not answer the opening of its stream.") from None
     try:
         if response.status != 200 or not is_stream(response):
             await response.close()

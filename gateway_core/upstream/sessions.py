@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway_core.errors import Conflict, StoreFull, UpstreamChangedEra, UpstreamError, UpstreamGarbage
-from gateway_core.ports import ABSENT, Clock, Condition, Item, Key, Keyring, Table, Unchanged
+from gateway_core.ports import ABSENT, Clock, Item, Key, Keyring, Table, Unchanged
 from gateway_core.protocol import outbound
 from gateway_core.protocol.versions import LEGACY_VERSIONS
 from gateway_core.registry.servers import Server
@@ -149,29 +149,33 @@ class KeptSessions:
         held, until = self._held.get(key, (None, 0))
         if held is not None and self.clock() < until:
             return held
-        stored = await self._stored(key)
-        if stored is not None:
-            return stored
+        item = await self.table.get(key)
+        stored = await self._opened(item, key)
+        if item is not None and stored is not None:
+            return self._hold(key, stored, item.expires_at or 0)
         opened = await open_session(self.client, server, dialect, guest, deadline=deadline)
-        return await self._settled(await self._keep(key, opened, ABSENT), opened, server, dialect)
+        return await self._settled(await self._keep(key, opened, item), opened, server, dialect)
 
     async def renewed(
-        self, server: Server, dialect: Dialect, guest: Guest, *, dead: UpstreamSession, deadline: float
+        self, server: Server, dialect: Dialect, guest: Guest, *, dead_id: str | None, deadline: float
     ) -> UpstreamSession:
-        """The session of `guest` now that the server does not know `dead` any more.
+        """The session of `guest` now that the server does not know the one with `dead_id` any more.
 
         Raises:
             UpstreamError: None can be opened.
         """
         key = guest.key(server)
+        held, until = self._held.get(key, (None, 0))
+        if held is not None and self.clock() < until and held.session_id != dead_id:
+            # The word about the dead one was late: another call has replaced it.
+            return held
         self._held.pop(key, None)
         item = await self.table.get(key)
         stored = await self._opened(item, key)
-        if item is not None and stored is not None and stored.session_id != dead.session_id:
+        if item is not None and stored is not None and stored.session_id != dead_id:
             return self._hold(key, stored, item.expires_at or 0)
         opened = await open_session(self.client, server, dialect, guest, deadline=deadline)
-        when = ABSENT if item is None else Unchanged(item.version)
-        return await self._settled(await self._keep(key, opened, when), opened, server, dialect)
+        return await self._settled(await self._keep(key, opened, item), opened, server, dialect)
 
     async def _settled(
         self, kept: UpstreamSession, opened: UpstreamSession, server: Server, dialect: Dialect
@@ -186,15 +190,16 @@ class KeptSessions:
         stored = await self._opened(item, key)
         return None if item is None or stored is None else self._hold(key, stored, item.expires_at or 0)
 
-    async def _keep(self, key: Key, opened: UpstreamSession, when: Condition) -> UpstreamSession:
-        """Keep `opened`, unless another process was faster: then its session counts for both."""
+    async def _keep(self, key: Key, opened: UpstreamSession, before: Item | None) -> UpstreamSession:
+        """Keep `opened` instead of `before`, unless another process was faster: then its session counts for both."""
+        when = ABSENT if before is None else Unchanged(before.version)
         plain = json.dumps([opened.session_id, opened.initialized]).encode()
         sealed = await self.keyring.seal(plain, context=f"upstream|{key.pk}")
         until = self.clock() + KEPT_S
         try:
             await self.table.put(key, {"sealed": base64.b64encode(sealed).decode()}, when=when, expires_at=until)
         except Conflict:
-            return await self._stored(key) or opened
+            return await self._stored(key) or self._hold(key, opened, until)
         except StoreFull:
             # This process remembers it; another opens its own.
             pass

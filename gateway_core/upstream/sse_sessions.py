@@ -31,6 +31,8 @@ class SseSession:
     initialized: Mapping[str, Any]
     log_level: str | None = None
     idle_since: float = field(default=0.0)
+    expiry: asyncio.TimerHandle | None = field(default=None)
+    """What closes it when it has been idle for too long."""
 
     @property
     def capabilities(self) -> Mapping[str, Any]:
@@ -44,6 +46,12 @@ class SseSession:
         loop = asyncio.get_running_loop()
         return self.connection.alive and self.connection.open and loop.time() - self.idle_since < IDLE_S
 
+    def stay(self) -> None:
+        """Not to be closed for having been idle, from now on."""
+        if self.expiry is not None:
+            self.expiry.cancel()
+            self.expiry = None
+
 
 @dataclass(frozen=True, slots=True)
 class SseSessions:
@@ -51,6 +59,8 @@ class SseSessions:
 
     client: UpstreamClient
     _idle: dict[tuple[Key, str | None], list[SseSession]] = field(default_factory=dict)
+    _closing: set[asyncio.Task[None]] = field(default_factory=set)
+    """An event loop keeps no task alive that nobody else holds."""
 
     async def take(
         self, server: Server, dialect: Dialect, guest: Guest, *, deadline: float, log_level: str | None = None
@@ -71,6 +81,7 @@ class SseSessions:
         waiting = self._idle.get((guest.key(server), log_level), [])
         while waiting:
             session = waiting.pop()
+            session.stay()
             if session.usable and session.connection.server == server:
                 # The credential and the trace are this call's, not those of whoever opened the stream.
                 session.connection.dialect = dialect.within(None, None)
@@ -82,15 +93,26 @@ class SseSessions:
         """Keep it for the next call; it must be at rest."""
         if not session.connection.alive:
             return
-        session.idle_since = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
         await self._make_room()
-        self._idle.setdefault((guest.key(session.connection.server), session.log_level), []).append(session)
+        waiting = self._idle.setdefault((guest.key(session.connection.server), session.log_level), [])
+        waiting.append(session)
+        session.idle_since = loop.time()
+        session.expiry = loop.call_later(IDLE_S, self._expire, session, waiting)
+
+    def _expire(self, session: SseSession, waiting: list[SseSession]) -> None:
+        """Close it: the server keeps a connection and a session for it."""
+        waiting.remove(session)
+        closing = asyncio.get_running_loop().create_task(session.connection.close())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     async def _make_room(self) -> None:
         everyone = [(one, waiting) for waiting in self._idle.values() for one in waiting]
         for one, waiting in everyone:
             if one in waiting and (not one.usable or len(everyone) >= MAX_IDLE):
                 waiting.remove(one)
+                one.stay()
                 await one.connection.close()
         for key in [key for key, waiting in self._idle.items() if not waiting]:
             del self._idle[key]
@@ -105,22 +127,27 @@ async def open_sse(
         UpstreamChangedEra: The server opens no such stream.
         UpstreamError: It gave no usable answer.
     """
+    # The stream outlives the call that opens it; the opening does not.
     lives_until = asyncio.get_running_loop().time() + LIFE_S
-    connection = await connect(client, server, dialect.within(None, None), deadline=lives_until)
-    if connection is None:
-        raise UpstreamChangedEra(f"{server.name} opens no HTTP+SSE stream.")
     try:
-        asked = outbound.initialize(
-            "gatehouse-open", version=guest.version, capabilities=guest.capabilities, client=guest.client
-        )
         async with asyncio.timeout_at(deadline):
-            await connection.send(asked, deadline=deadline)
-            result = initialize_result(await connection.answer(asked), server)
-            await connection.send(outbound.INITIALIZED, deadline=deadline)
-        return SseSession(connection, result)
+            connection = await connect(client, server, dialect.within(None, None), deadline=lives_until)
+            if connection is None:
+                raise UpstreamChangedEra(f"{server.name} opens no HTTP+SSE stream.")
+            return await _initialized(connection, guest, deadline=deadline)
     except TimeoutError:
-        await connection.close()
         raise UpstreamTimedOut(f"{server.name} did not answer initialize in the time there was.") from None
+
+
+async def _initialized(connection: SseConnection, guest: Guest, *, deadline: float) -> SseSession:
+    asked = outbound.initialize(
+        "gatehouse-open", version=guest.version, capabilities=guest.capabilities, client=guest.client
+    )
+    try:
+        await connection.send(asked, deadline=deadline)
+        result = initialize_result(await connection.answer(asked), connection.server)
+        await connection.send(outbound.INITIALIZED, deadline=deadline)
     except BaseException:
         await connection.close()
         raise
+    return SseSession(connection, result)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from gateway_core.proxy.lines import side_streams
 from tests.flows.gateways import MODERN_META, Gateway, call, events, gateway
 from tests.flows.upstreams import Asked, Json, result, text, upstream
 
@@ -12,18 +13,21 @@ ABLE = {**MODERN_META, "io.modelcontextprotocol/clientCapabilities": {"elicitati
 class Sideways:
     """A legacy server whose tool asks on the standalone stream and reports progress there."""
 
-    def __init__(self, *, streams: bool = True) -> None:
-        self.streams = streams
+    def __init__(self, *, streams: bool = True, asks: bool = True, single: bool = False, silent: bool = False) -> None:
+        self.streams, self.asks, self.single, self.silent = streams, asks, single, silent
+        self.listening = 0
+        self.came: asyncio.Queue[Asked] = asyncio.Queue()
+        self.go, self.left = asyncio.Event(), asyncio.Event()
         self.out: asyncio.Queue[Json] = asyncio.Queue()
         self.answers: asyncio.Queue[Json] = asyncio.Queue()
 
     async def __call__(self, asked: Asked) -> None:
         if asked.method == "GET" and not self.streams:
             return await asked.respond.raw(b"", 405)
+        if asked.method == "GET" and self.single and self.listening:
+            return await asked.respond.raw(b"", 409)
         if asked.method == "GET":
-            await asked.respond.stream()
-            while True:
-                await asked.respond.event(await self.out.get())
+            return await self._tell(asked)
         if asked.rpc == "initialize":
             value = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}}
             return await asked.respond.json(result(asked, value), headers={"mcp-session-id": "s-1"})
@@ -33,8 +37,25 @@ class Sideways:
             await self.answers.put(asked.message)
         return await asked.respond.raw(b"", 202)
 
+    async def _tell(self, asked: Asked) -> None:
+        self.listening += 1
+        self.left.clear()
+        try:
+            if not self.silent:
+                await asked.respond.stream()
+            while True:
+                await asked.respond.event(await self.out.get())
+        finally:
+            self.listening -= 1
+            self.left.set()
+
     async def _ask(self, asked: Asked) -> None:
         await asked.respond.stream()
+        if not self.asks:
+            self.came.put_nowait(asked)
+            await self.go.wait()
+            await asked.respond.event(text(asked, "Nothing to ask."))
+            return await asked.respond.end()
         if not self.streams:
             await asked.respond.event(text(asked, "Nobody to ask."))
             return await asked.respond.end()
@@ -48,12 +69,12 @@ class Sideways:
         return await asked.respond.end()
 
 
-async def ask(gw: Gateway, params: Json, id: int) -> list[Json]:
+async def ask(gw: Gateway, params: Json, id: int, key: str | None = None) -> list[Json]:
     """Call the tool as a modern client that can be asked; every message of the answer."""
     meta = {**ABLE, **params.pop("_meta", {})}
     body = {**call(id=id), "params": {**call()["params"], **params, "_meta": meta}}
     named = {"mcp_protocol_version": "2026-07-28", "mcp_method": "tools/call", "mcp_name": "forecast"}
-    answer = await gw.post(PATH, body, **named)
+    answer = await gw.post(PATH, body, key, **named)
     return events(answer) if "event-stream" in answer.headers["content-type"] else [answer.json()]
 
 
@@ -66,9 +87,50 @@ async def test_a_question_on_the_stream_of_the_session_reaches_the_client_whose_
         (done,) = await ask(gw, {"inputResponses": answers, "requestState": asked["result"]["requestState"]}, 2)
         assert done["result"]["content"][0]["text"] == "Rome"
         assert len(server.calls("tools/call")) == 1
-        # One stream serves all calls of the session.
-        await ask(gw, {}, 3)
+
+
+async def test_calls_at_the_same_time_share_one_stream_and_it_ends_with_the_last_of_them(tmp_path):
+    sideways = Sideways(asks=False)
+    async with upstream(sideways, "legacy") as server, gateway(tmp_path, {"weather": server.url}) as gw:
+        calls = [asyncio.create_task(ask(gw, {}, number)) for number in range(2)]
+        async with asyncio.timeout(5):
+            await sideways.came.get()
+            await sideways.came.get()
+        assert sideways.listening == 1
+        sideways.go.set()
+        await asyncio.gather(*calls)
         assert [asked.method for asked in server.seen].count("GET") == 1
+        async with asyncio.timeout(5):
+            await sideways.left.wait()
+
+
+async def test_a_stream_that_another_process_needs_is_free_once_the_call_is_over(tmp_path):
+    sideways = Sideways(single=True)
+    async with (
+        upstream(sideways, "legacy") as server,
+        gateway(tmp_path, {"weather": server.url}) as one,
+        gateway(tmp_path, {"weather": server.url}) as two,
+    ):
+        for number, gw in enumerate((one, two, one)):
+            _, asked = await ask(gw, {"_meta": {"progressToken": 1}}, number, one.key)
+            (key,) = asked["result"]["inputRequests"]
+            answers = {key: {"action": "accept", "content": {"city": "Rome"}}}
+            again = {"inputResponses": answers, "requestState": asked["result"]["requestState"]}
+            (done,) = await ask(gw, again, 9, one.key)
+            assert done["result"]["content"][0]["text"] == "Rome"
+            async with asyncio.timeout(5):
+                await sideways.left.wait()
+
+
+async def test_a_stream_that_does_not_open_is_waited_for_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(side_streams, "OPEN_S", 0.05)
+    sideways = Sideways(asks=False, silent=True)
+    sideways.go.set()
+    async with upstream(sideways, "legacy") as server, gateway(tmp_path, {"weather": server.url}) as gw:
+        await ask(gw, {}, 1)
+        monkeypatch.setattr(side_streams, "OPEN_S", 3_600.0)
+        async with asyncio.timeout(5):
+            await ask(gw, {}, 2)
 
 
 async def test_a_server_without_such_a_stream_is_asked_for_one_once(tmp_path):
@@ -83,18 +145,3 @@ async def test_no_stream_is_opened_for_a_client_that_cannot_be_asked(tmp_path):
     async with upstream(Sideways(streams=False), "legacy") as server, gateway(tmp_path, {"weather": server.url}) as gw:
         assert (await gw.modern(PATH, "tools/call", call()["params"])).status_code == 200
         assert [asked.method for asked in server.seen].count("GET") == 0
-
-
-async def test_a_question_while_no_call_is_under_way_is_declined_and_a_ping_answered(tmp_path):
-    sideways = Sideways()
-    async with upstream(sideways, "legacy") as server, gateway(tmp_path, {"weather": server.url}) as gw:
-        _, asked = await ask(gw, {"_meta": {"progressToken": 1}}, 1)
-        (key,) = asked["result"]["inputRequests"]
-        answers = {key: {"action": "accept", "content": {"city": "Rome"}}}
-        await ask(gw, {"inputResponses": answers, "requestState": asked["result"]["requestState"]}, 2)
-        await sideways.out.put({"jsonrpc": "2.0", "id": 7, "method": "roots/list"})
-        await sideways.out.put({"jsonrpc": "2.0", "id": 8, "method": "ping"})
-        declined, ponged = await sideways.answers.get(), await sideways.answers.get()
-        assert (declined["id"], ponged["id"]) == (7, 8)
-        assert declined["error"]["message"] == "The client can be asked in the course of a call only."
-        assert ponged["result"] == {}

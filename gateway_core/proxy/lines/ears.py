@@ -92,17 +92,16 @@ class LegacyEar:
         dialect = dialect.within(session.version, session.session_id)
         try:
             response = await self.upstream.listen(server, dialect, None, deadline=self.deadline)
-            if response.status != 200 or not is_stream(response):
-                await response.close()
-                yield _acknowledged({})
-                return
-            address = Address("", session.version, session.session_id)
-            self._remote = Remote(self.upstream, self.place, address)
-            honoured = notifications.honoured(self.wish, session.capabilities)
-            yield _acknowledged(await _subscribed(honoured, self._ask))
-            async with aclosing(_heard(response, None, self.place)) as messages:
-                async for message in messages:
-                    yield message
+            async with response:
+                if response.status != 200 or not is_stream(response):
+                    yield _acknowledged({})
+                    return
+                self._remote = Remote(self.upstream, self.place, Address("", session.version, session.session_id))
+                honoured = notifications.honoured(self.wish, session.capabilities)
+                yield _acknowledged(await _subscribed(honoured, self._ask))
+                async with aclosing(_heard(response, None, self.place)) as messages:
+                    async for message in messages:
+                        yield message
         finally:
             await end_session(self.upstream, server, dialect, session)
 
@@ -142,10 +141,8 @@ class SseEar:
 
     async def messages(self) -> AsyncGenerator[Message]:
         """See proxy.lines.Line.messages."""
-        server, soon = self.place.server, asyncio.get_running_loop().time() + self.place.server.timeout_s
-        session = await open_sse(
-            self.upstream, server, self.place.sessionless(), self.guest, deadline=min(soon, self.deadline)
-        )
+        server, dialect = self.place.server, self.place.sessionless()
+        session = await open_sse(self.upstream, server, dialect, self.guest, deadline=self._soon())
         self._session = session
         try:
             yield _acknowledged(await _subscribed(notifications.honoured(self.wish, session.capabilities), self._ask))
@@ -172,10 +169,13 @@ class SseEar:
 
     async def _ask(self, call: Call) -> Message:
         assert self._session is not None  # noqa: S101 - the stream is open
-        deadline = asyncio.get_running_loop().time() + self.place.server.timeout_s
+        deadline = self._soon()
         async with asyncio.timeout_at(deadline):
             await self._session.connection.send(call, deadline=deadline)
             return await self._session.connection.answer(call)
+
+    def _soon(self) -> float:
+        return min(self.deadline, asyncio.get_running_loop().time() + self.place.server.timeout_s)
 
 
 async def _subscribed(honoured: Wish, ask: Callable[[Call], Awaitable[Message]]) -> Wish:

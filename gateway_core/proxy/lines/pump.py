@@ -6,7 +6,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gateway_core.errors import UpstreamClosed
+from gateway_core.errors import UpstreamClosed, UpstreamGarbage
 from gateway_core.proxy.lines import Line
 from gateway_core.upstream.answers import Message
 
@@ -99,8 +99,14 @@ class Pump:
         return self._ended is not None
 
     def hear(self, message: Message) -> None:
-        """Take a message that came by another way than the line's own."""
-        self.beside(self._queue.put(message))
+        """Take a message that came by another way than the line's own. Where too many wait already, a notification is
+        left out, and a request ends the line: its server would wait for the answer."""
+        try:
+            self._queue.put_nowait(message)
+        except asyncio.QueueFull:
+            if message.kind == "request":
+                told = "The server said more beside the call than can be kept, and then asked something."
+                self._fail(UpstreamGarbage(told))
 
     def nudge(self) -> None:
         """Make `soon` return at once, with a message that means nothing."""
@@ -145,5 +151,11 @@ class Pump:
             if self._first is None:
                 await self._queue.put(error)
                 return
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """End the line now, whatever waits to be consumed."""
+        if self._ended is None:
             self._ended = error
-            self._first.reschedule(asyncio.get_running_loop().time())
+            if self._first is not None:
+                self._first.reschedule(asyncio.get_running_loop().time())

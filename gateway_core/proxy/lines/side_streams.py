@@ -2,45 +2,48 @@
 
 Servers ask there too, without saying which call it is about: the session is one person's at one client, so whichever of
 their calls is under way can pass the question on (2025-11-25 transports, Listening for Messages from the Server).
+
+A stream ends with the last call that hears it. Many servers have one for each session: a process that kept it would
+take what is meant for a call in another.
 """
 
 import asyncio
 from collections.abc import Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
 
+from gateway_core.egress import Response
 from gateway_core.errors import UpstreamError
-from gateway_core.protocol.versions import METHOD_NOT_FOUND
-from gateway_core.proxy.lines.remote import Address, Remote
 from gateway_core.proxy.place import Place
 from gateway_core.upstream.answers import Message, read_message
 from gateway_core.upstream.client import UpstreamClient
 from gateway_core.upstream.reading import is_stream, read_events
 
 OPEN_S: Final = 1.0
-"""How long a call waits for the stream. A server that is slower to open one is not asked to be heard there."""
+"""How long a call waits for the stream."""
 LIFE_S: Final = 600.0
-IDLE_S: Final = 30.0
-"""How long the stream stays open for the next call."""
 REFUSED_S: Final = 300.0
-"""How long a server is believed that it has no such stream."""
-MAX_OPEN: Final = 200
+"""How long a server is believed that it has no such stream, or is slow to open one."""
+MAX_KNOWN: Final = 1_000
+"""Sessions of which it is remembered."""
 
 Hear = Callable[[Message], None]
+Key = tuple[str, str, str]
+"""Server, principal, session."""
 
 
 @dataclass(slots=True)
 class _Side:
     """One stream, and the calls that hear it, the oldest first."""
 
+    key: Key
     place: Place
+    before: asyncio.Task[None] | None
+    """Reads a stream of the same session that is being closed."""
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     heard_by: dict[str, Hear] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
-    closing: asyncio.TimerHandle | None = None
-    refused_until: float = 0.0
-    """Event loop time until which the server is not asked for a stream again, having none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,12 @@ class SideStreams:
     """One per process."""
 
     upstream: UpstreamClient
-    _open: dict[tuple[str, str, str], _Side] = field(default_factory=dict)
+    _open: dict[Key, _Side] = field(default_factory=dict)
+    _refused: dict[Key, float] = field(default_factory=dict)
+    """Event loop time until which the server is not asked for a stream again."""
+    _slow: dict[Key, float] = field(default_factory=dict)
+    """Event loop time until which no call waits for the stream: the head of such an answer often comes with the first
+    event only."""
 
     async def join(self, place: Place, token: str, hear: Hear) -> Callable[[], None]:
         """Hear what the session of `place` says beside its calls, until the function that is returned is called.
@@ -60,71 +68,97 @@ class SideStreams:
         """
         assert place.session is not None  # noqa: S101 - the caller has opened one
         key = (place.server.id, place.caller.principal, place.session.upstream_id or "")
+        if _lasts(self._refused, key):
+            return lambda: None
         side = self._open.get(key)
-        if side is None or side.task is None or side.task.done():
-            if side is not None and asyncio.get_running_loop().time() < side.refused_until:
-                return lambda: None
-            self._make_room()
-            side = self._open[key] = _Side(place)
-            side.task = asyncio.create_task(self._read(side))
-        if side.closing is not None:
-            side.closing.cancel()
+        if side is None or not side.heard_by:
+            side = self._begun(key, place, side)
         side.heard_by[token] = hear
-        with suppress(TimeoutError):
+        try:
+            await self._until_open(side)
+        except asyncio.CancelledError:
+            _leave(side, token)
+            raise
+        return lambda: _leave(side, token)
+
+    def _begun(self, key: Key, place: Place, before: _Side | None) -> _Side:
+        side = self._open[key] = _Side(key, place, None if before is None else before.task)
+        side.task = asyncio.create_task(self._read(side))
+        side.task.add_done_callback(lambda _: self._forget(side))
+        return side
+
+    def _forget(self, side: _Side) -> None:
+        if self._open.get(side.key) is side:
+            del self._open[side.key]
+
+    async def _until_open(self, side: _Side) -> None:
+        if _lasts(self._slow, side.key):
+            return
+        try:
             async with asyncio.timeout(OPEN_S):
                 await side.opened.wait()
-        return lambda: self._leave(side, token)
-
-    def _leave(self, side: _Side, token: str) -> None:
-        side.heard_by.pop(token, None)
-        if not side.heard_by and side.task is not None:
-            side.closing = asyncio.get_running_loop().call_later(IDLE_S, side.task.cancel)
-
-    def _make_room(self) -> None:
-        for key, side in list(self._open.items()):
-            idle = not side.heard_by and side.task is not None
-            over = side.task is None or (side.task.done() and not side.refused_until)
-            if over or (idle and len(self._open) >= MAX_OPEN):
-                if side.task is not None:
-                    side.task.cancel()
-                del self._open[key]
+        except TimeoutError:
+            _remember(self._slow, side.key)
+            # Whoever else waits for it has waited long enough too.
+            side.opened.set()
 
     async def _read(self, side: _Side) -> None:
-        place = side.place
         try:
-            deadline = asyncio.get_running_loop().time() + LIFE_S
-            response = await self.upstream.listen(place.server, place.dialect(None), None, deadline=deadline)
+            if side.before is not None:
+                await asyncio.wait([side.before])
+                side.before = None
+            response = await self._listened(side)
+            if response is None:
+                return
             async with response:
                 side.opened.set()
-                if response.status != 200 or not is_stream(response):
-                    side.refused_until = asyncio.get_running_loop().time() + REFUSED_S
-                    return
                 async with aclosing(read_events(response)) as events:
                     async for event in events:
                         if event.data:
-                            await self._pass_on(read_message(event.data.encode(), None, place.server.name), side)
+                            _pass_on(read_message(event.data.encode(), None, side.place.server.name), side)
         except UpstreamError:
             # What came on it came; the calls have streams of their own.
             return
         finally:
             side.opened.set()
 
-    async def _pass_on(self, message: Message, side: _Side) -> None:
-        method, params = message.value.get("method"), message.value.get("params")
-        hear: Hear | None = next(iter(side.heard_by.values()), None)
-        if method == "notifications/progress" and isinstance(params, dict):
-            hear = side.heard_by.get(str(params.get("progressToken")))
-        if hear is not None and message.kind in ("request", "notification"):
-            hear(message)
-        elif message.kind == "request":
-            await self._decline(message, side.place)
+    async def _listened(self, side: _Side) -> Response | None:
+        """The stream; None where the server gives none."""
+        place, deadline = side.place, asyncio.get_running_loop().time() + LIFE_S
+        try:
+            response = await self.upstream.listen(place.server, place.dialect(None), None, deadline=deadline)
+        except UpstreamError:
+            _remember(self._refused, side.key)
+            return None
+        if response.status == 200 and is_stream(response):
+            return response
+        if response.status != 409:
+            # 409 says that the session has a stream already: another process's, which ends with its calls.
+            _remember(self._refused, side.key)
+        await response.close()
+        return None
 
-    async def _decline(self, message: Message, place: Place) -> None:
-        session = place.session
-        at = Address("", None if session is None else session.version, None if session is None else session.upstream_id)
-        told = "The client can be asked in the course of a call only."
-        answer = {"error": {"code": METHOD_NOT_FOUND, "message": told}}
-        if message.value.get("method") == "ping":
-            answer = {"result": {}}
-        with suppress(UpstreamError):
-            await Remote(self.upstream, place, at).reply({"jsonrpc": "2.0", "id": message.value["id"], **answer})
+
+def _leave(side: _Side, token: str) -> None:
+    side.heard_by.pop(token, None)
+    if not side.heard_by and side.task is not None:
+        side.task.cancel()
+
+
+def _pass_on(message: Message, side: _Side) -> None:
+    method, params = message.value.get("method"), message.value.get("params")
+    hear: Hear | None = next(iter(side.heard_by.values()), None)
+    if method == "notifications/progress" and isinstance(params, dict):
+        hear = side.heard_by.get(str(params.get("progressToken")))
+    if hear is not None and message.kind in ("request", "notification"):
+        hear(message)
+
+
+def _lasts(known: dict[Key, float], key: Key) -> bool:
+    return asyncio.get_running_loop().time() < known.get(key, 0.0)
+
+
+def _remember(known: dict[Key, float], key: Key) -> None:
+    if len(known) >= MAX_KNOWN:
+        known.clear()
+    known[key] = asyncio.get_running_loop().time() + REFUSED_S

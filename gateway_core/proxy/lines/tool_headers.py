@@ -7,16 +7,17 @@ The schemas are the server's own and are learnt from its list of tools, once per
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from gateway_core.errors import UpstreamGarbage
 from gateway_core.protocol import outbound, param_headers
 from gateway_core.protocol.param_headers import Path
 from gateway_core.protocol.versions import META_CLIENT_CAPABILITIES, META_CLIENT_INFO, META_VERSION, MODERN_VERSIONS
+from gateway_core.proxy.answering import finished_message
 from gateway_core.proxy.place import Place
 from gateway_core.upstream.client import UpstreamClient
-from gateway_core.upstream.reading import read_answer
+from gateway_core.upstream.reading import is_stream, read_answer, read_whole
 
 SHORTEST_S, LONGEST_S = 60.0, 3_600.0
 """Bounds of how long a list is believed, whatever its `ttlMs` says."""
@@ -88,7 +89,12 @@ class ToolHeaders:
         deadline = place.deadline(asyncio.get_running_loop().time(), place.server.timeout_s)
         dialect = place.sessionless().within(call.version, None)
         response = await self.upstream.post(place.server, call, dialect, deadline=deadline)
-        answer = await read_answer(response, call, place.server.name)
+        if response.status == 200 and is_stream(response):
+            answer = await read_answer(response, call, place.server.name)
+        else:
+            # On a record of its own: a server without a list of tools is no fault of the call.
+            apart = replace(place, record=place.record.part())
+            answer = finished_message(call, response, await read_whole(response), apart)
         result = answer.value.get("result")
         return result if isinstance(result, dict) else {}
 
