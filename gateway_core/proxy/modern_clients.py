@@ -86,8 +86,11 @@ class ModernClients:
             return answer
 
         try:
-            await self.switchboard.hear(crossed, pump)
-            pump.start()
+            if crossed.alone:
+                form.kept = await pump.first()
+            else:
+                await self.switchboard.hear(crossed, pump)
+                pump.start()
             async with aclosing(_events_of(form, pump, ask)) as events:
                 async for event in events:
                     yield event

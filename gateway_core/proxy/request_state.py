@@ -83,7 +83,8 @@ class RequestStates:
         if told is None:
             raise _refused("is not one that this gateway gave for this request", call)
         if self.clock() > told["until"]:
-            raise _refused("is too old: what it is about had to be answered earlier", call)
+            late = "is too old: what it is about had to be answered earlier"
+            raise _refused(f"{late}. What the server did since is unknown: check before you repeat it", call)
         if "again" in told:
             return Again(tuple(told["again"]))
         asked = {key: (ask_id, method) for key, (ask_id, method) in told["asked"].items()}

@@ -46,6 +46,11 @@ class Crossed:
     within: Place | None = None
     """The place in that session, where the session has a stream of its own that must be heard too."""
 
+    @property
+    def alone(self) -> bool:
+        """True where everything about the call comes on the stream of the call, and a cancellation goes beside it."""
+        return self.within is None and isinstance(self.line, LegacyLine)
+
 
 @dataclass(frozen=True, slots=True)
 class Switchboard:

@@ -145,8 +145,12 @@ def _inconclusive(server: Server, initialized: Heard) -> UpstreamError:
     said = f"HTTP {initialized.status}"
     if initialized.message is not None and initialized.message.kind == "error":
         said += f", {str(initialized.message.value['error'])[:200]}"
+    streams = ", and opens no HTTP+SSE stream" if server.transport == "auto" else ""
+    pinned = [f"{name}: {value}" for name, value in (("transport", server.transport), ("era", server.era))
+              if value != "auto"]  # fmt: skip
+    pins = f", and that {' and '.join(pinned)} is right" if pinned else ""
     return UpstreamGarbage(
         f"{server.name} speaks no revision of MCP that the gateway knows: it answered neither server/discover nor "
-        f"initialize ({said}), and opens no HTTP+SSE stream. An administrator should check its URL.",
+        f"initialize ({said}){streams}. An administrator should check its URL{pins}.",
         reason="upstream_not_mcp",
     )
