@@ -36,6 +36,7 @@ from gateway_core.proxy.modern_clients import ModernClients
 from gateway_core.proxy.openings import Openings
 from gateway_core.proxy.request_state import RequestStates
 from gateway_core.proxy.sse_clients import SseClients
+from gateway_core.proxy.sse_streams import SseStreams
 from gateway_core.proxy.switchboard import Switchboard
 from gateway_core.registry.directory import Directory
 from gateway_core.settings import Settings, platform_environment
@@ -92,14 +93,13 @@ def data_plane(settings: Settings, world: World | None = None) -> McpApp:
     )
     forwarding = _forwarding(settings, world, egress, sessions, mailbox)
     identify, directory = Identify(world.table, world.clock), Directory(world.table)
+    streams = SseStreams(identify, directory, forwarding, sessions, mailbox, settings.listen_s)
     exchange = Exchange(
         identify=identify,
         directory=directory,
         sessions=sessions,
         forwarding=forwarding,
-        sse_clients=SseClients(
-            identify, directory, forwarding, sessions, mailbox, world.keyring, world.records, settings.listen_s
-        ),
+        sse_clients=SseClients(streams, forwarding, mailbox, world.keyring, world.records, settings.listen_s),
         records=world.records,
         ask_s=settings.ask_s,
     )

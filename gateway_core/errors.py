@@ -95,7 +95,8 @@ class NotFound(GatewayError):
 
 
 class MethodNotAllowed(GatewayError):
-    """An HTTP method that this path does not offer. `allow` is the value of the Allow header."""
+    """An HTTP method that this path does not offer. `allow` lists those that it does, besides OPTIONS, which web pages
+    may ask of every path."""
 
     status = 405
     reason = "method_not_allowed"

@@ -40,7 +40,7 @@ class Settings:
     """Longest life in seconds of a GET stream or a subscription; the client opens it again. 0 offers none."""
     ask_s: int = 300
     """Longest wait in seconds for the answer of a person or model whom a server asks in mid-call. 0: nobody is asked
-    where that would need a call to be held between two requests."""
+    where the gateway would have to wait for the answer; what passes as it is is asked all the same."""
     log_level: str = "INFO"
     registry_table: str = ""
     grants_table: str = ""

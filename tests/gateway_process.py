@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.processes import free_port, running
 from tests.programs import ROOT, own_python
@@ -16,19 +19,6 @@ GATEHOUSE = own_python().parent / "gatehouse"
 """The command line as it was installed beside the Python that runs the tests."""
 
 WORKSPACE = "test"
-
-FILE = """\
-organisation: Acme
-workspaces:
-  - {{slug: {workspace}, name: Test}}
-servers:
-  - slug: {slug}
-    name: {slug}
-    url: {url}
-    transport: http
-    auth: {{type: none}}
-    workspaces: [{workspace}]
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +56,13 @@ class Gateway:
             raise AssertionError(f"gatehouse {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
         return done.stdout.strip()
 
-    def serve(self, slug: str, url: str) -> str:
+    def serve(self, slug: str, url: str, **fields: Any) -> str:
         """Put the server at `url` behind the gateway; gives its MCP address."""
+        server = {"slug": slug, "url": url, "transport": "http", "workspaces": [WORKSPACE], **fields}
+        config = {"organisation": "Acme", "workspaces": [{"slug": WORKSPACE, "name": "Test"}], "servers": [server]}
         file = self.data / f"{slug}.yaml"
-        file.write_text(FILE.format(workspace=WORKSPACE, slug=slug, url=url))
+        # JSON is YAML.
+        file.write_text(json.dumps(config))
         self.gatehouse("apply", "-f", str(file))
         return self.endpoint(slug)
 
@@ -95,3 +88,14 @@ def gateway(folder: Path, *, before: Sequence[str] = ()) -> Iterator[Gateway]:
     ready = f"http://127.0.0.1:{port}/healthz"
     with running(command, ready=ready, log=folder / "gateway.log", environment=settings(port, data)) as program:
         yield Gateway(port, data, program.pid)
+
+
+@contextlib.asynccontextmanager
+async def gateway_beside(folder: Path) -> AsyncIterator[Gateway]:
+    """The same beside an event loop that its servers run in."""
+    made = gateway(folder)
+    started = await asyncio.to_thread(made.__enter__)
+    try:
+        yield started
+    finally:
+        await asyncio.to_thread(made.__exit__, None, None, None)

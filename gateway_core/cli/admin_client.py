@@ -52,7 +52,10 @@ class AdminClient:
                     headers={"Authorization": f"Bearer {self.key}"},
                 )  # fmt: skip
         except httpx2.ConnectError:
-            raise CommandFailed(f"No gateway answers at {self.url}. Is it running? Start it with: make dev") from None
+            raise CommandFailed(
+                f"No gateway answers at {self.url}. Is it running? Start it with: make dev",
+                "A gateway at another port or address is named by PORT, or by --url and --key.",
+            ) from None
         except httpx2.HTTPError as error:
             raise CommandFailed(f"The gateway at {self.url} did not answer: {error}") from None
         return _answer(response)

@@ -58,5 +58,10 @@ def cancelled(call_id: str | int) -> Call:
 
 def discover(call_id: str) -> Call:
     """The request that shows whether a server is modern (2026-07-28 discover)."""
+    return own_call("server/discover", {}, call_id=call_id)
+
+
+def own_call(method: str, params: Mapping[str, Any], *, call_id: str) -> Call:
+    """A request to a modern server on nobody's behalf, of a client that can be asked nothing."""
     meta = {META_VERSION: MODERN_VERSIONS[-1], META_CLIENT_INFO: GATEWAY, META_CLIENT_CAPABILITIES: {}}
-    return modern_call({"jsonrpc": "2.0", "id": call_id, "method": "server/discover", "params": {"_meta": meta}})
+    return modern_call({"jsonrpc": "2.0", "id": call_id, "method": method, "params": {**params, "_meta": meta}})

@@ -5,7 +5,7 @@ is policy, and every fault of the upstream, is HTTP 200: clients drop the whole 
 """
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -47,12 +47,19 @@ class Reply:
     headers: RawHeaders = JSON_HEADERS
 
 
+async def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """An answer that arrives event by event, each a whole SSE block."""
 
     events: AsyncGenerator[bytes]
     headers: RawHeaders = STREAM_HEADERS
+    release: Callable[[], Awaitable[None]] = _nothing
+    """Ends what stands behind `events`, for whoever cannot begin to read them: a generator that has not begun clears
+    nothing away when it is closed."""
 
 
 ACCEPTED: Final = Reply(202, b"", ())
@@ -121,7 +128,7 @@ def refusal(problem: GatewayError, call: Call | None, request_id: str) -> Reply:
         return Reply(status, error(None, code, problem.message, {"reason": problem.reason}))
     headers: RawHeaders = JSON_HEADERS
     if isinstance(problem, MethodNotAllowed):
-        headers = (*headers, (b"allow", problem.allow.encode()))
+        headers = (*headers, (b"allow", f"{problem.allow}, OPTIONS".removeprefix(", ").encode()))
     code = INVALID_REQUEST if problem.status < 500 else INTERNAL_ERROR
     return Reply(
         problem.status,

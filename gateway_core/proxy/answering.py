@@ -8,7 +8,10 @@ from gateway_core.protocol.inbound import Call
 from gateway_core.protocol.reply import Reply
 from gateway_core.protocol.versions import HEADER_MISMATCH, METHOD_NOT_FOUND, MODERN_STATUS, UNSUPPORTED_VERSION
 from gateway_core.proxy.place import Place
+from gateway_core.registry.servers import Server
 from gateway_core.upstream.answers import MODERN_ERRORS, Message, error_code, is_tool_error, read_message, refused
+from gateway_core.upstream.reading import is_stream, read_answer, read_whole
+from gateway_core.upstream.spoken import doubt, pinned
 
 
 def note(message: Message, place: Place) -> None:
@@ -17,6 +20,17 @@ def note(message: Message, place: Place) -> None:
         place.record.fail("error", f"code_{error_code(message)}")
     elif is_tool_error(message):
         place.record.fail("tool_error", "tool_error")
+
+
+async def whole_answer(call: Call, response: Response, place: Place) -> Message:
+    """The one answer to a request, in whichever form it comes; whatever precedes it is passed over.
+
+    Raises:
+        UpstreamError: There is none, or no usable one (see `finished_message`).
+    """
+    if response.status == 200 and is_stream(response):
+        return await read_answer(response, call, place.server.name)
+    return finished_message(call, response, await read_whole(response), place)
 
 
 def finished_reply(call: Call, response: Response, body: bytes, place: Place) -> Reply:
@@ -41,14 +55,14 @@ def finished_message(call: Call, response: Response, body: bytes, place: Place) 
     message = _message(call, response, body, place)
     name = place.server.name
     if _other_era(call, response.status, message):
-        raise _seems_changed(name, call, response.status, message)
+        raise _seems_changed(place.server, call, response.status, message)
     if place.session_lost and response.status in (400, 404):
         raise session_gone()
     if _session_is_gone(call, response, message, place):
         upstream_id = None if place.session is None else place.session.upstream_id
         raise UpstreamForgot(f"{name} no longer knows this session.", session_id=upstream_id)
     if message is None:
-        raise refused(response.status, response.headers, name)
+        raise refused(response.status, response.headers, place.server)
     if message.kind not in ("answer", "error"):
         raise UpstreamGarbage(f"{name} answered another request than the one it was sent.")
     note(message, place)
@@ -61,8 +75,8 @@ def _message(call: Call, response: Response, body: bytes, place: Place) -> Messa
         return refusal_in(call, response, body)
     if not response.headers.get("content-type", "").lower().startswith("application/json"):
         raise UpstreamGarbage(
-            f"{place.server.name} answered with {_told_type(response)} instead of JSON. "
-            "An administrator should check its URL."
+            f"{place.server.name} answered with {_told_type(response)} instead of JSON."
+            f"{doubt(place.server, besides='its URL')}"
         )
     return read_message(body, call, place.server.name)
 
@@ -98,12 +112,15 @@ def _other_era(call: Call, status: int, message: Message | None) -> bool:
     return call.method == "server/discover" and message is not None and message.kind == "error"
 
 
-def _seems_changed(name: str, call: Call, status: int, message: Message | None) -> UpstreamChangedEra:
+def _seems_changed(server: Server, call: Call, status: int, message: Message | None) -> UpstreamChangedEra:
     if message is None:
-        return UpstreamChangedEra(f"{name} does not take requests of MCP {call.version or 'before 2026-07-28'}.")
+        told = f"{server.name} does not take requests of MCP {call.version or 'before 2026-07-28'}."
+        return UpstreamChangedEra(told)
     error = message.value.get("error")
     said = str(error.get("message", ""))[:200] if isinstance(error, dict) else ""
-    return UpstreamChangedEra(f"{name} refused the request: {said}", refusal=(status, message.body))
+    # Where nothing is found out again, a refusal that names no call is no answer to this one: the pin is to be told of.
+    refusal = None if message.unread and pinned(server) is not None else (status, message.body)
+    return UpstreamChangedEra(f"{server.name} refused the request: {said}", refusal=refusal)
 
 
 def _session_is_gone(call: Call, response: Response, message: Message | None, place: Place) -> bool:

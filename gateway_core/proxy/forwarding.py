@@ -19,10 +19,11 @@ from gateway_core.proxy.lifecycle import Lifecycle
 from gateway_core.proxy.modern_clients import ModernClients
 from gateway_core.proxy.place import Place, stopped, stopped_early
 from gateway_core.proxy.relay import Sent, relay_answer
+from gateway_core.registry.servers import Server
 from gateway_core.upstream.client import UpstreamClient
 from gateway_core.upstream.eras import Eras
 from gateway_core.upstream.reading import is_stream, read_whole
-from gateway_core.upstream.spoken import Spoken
+from gateway_core.upstream.spoken import Spoken, doubt, pinned
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Forwarding:
             except UpstreamChangedEra as problem:
                 before, spoken = spoken, await self.eras.again(place.server, place.sessionless(), wrong=spoken)
                 if spoken == before:
-                    return _refused(call, spoken, problem)
+                    return _refused(call, spoken, problem, place.server)
             return await self._in_session(call, place, spoken)
         except UpstreamForgot:
             if call.era == "modern" or place.session is None or place.session.upstream_id is None:
@@ -78,7 +79,8 @@ class Forwarding:
         if place.session is None or self.listen_s == 0:
             if place.session_lost:
                 raise session_gone()
-            raise MethodNotAllowed("This server opens no stream of its own here. Send each message as a POST.")
+            told = "This server opens no stream of its own here. Send each message as a POST."
+            raise MethodNotAllowed(told, allow="POST" if place.session is None else "POST, DELETE")
         spoken = await self.eras.of(place.server, place.sessionless())
         if spoken.legacy != "http":
             return await self._heard(place, place.session, spoken)
@@ -139,7 +141,7 @@ class Forwarding:
         if call.method == "initialize":
             return await self.lifecycle.initialized(call, response, place, deadline)
         if response.status == 200 and is_stream(response):
-            return Stream(relay_answer(self.upstream, Sent(call, dialect, response, deadline), place))
+            return relay_answer(self.upstream, Sent(call, dialect, response, deadline), place)
         begun = time.perf_counter()
         body = await read_whole(response)
         place.record.upstream_s += time.perf_counter() - begun
@@ -170,10 +172,13 @@ def _same_era(call: Call, spoken: Spoken) -> bool:
     return spoken.modern if call.era == "modern" else spoken.legacy == "http"
 
 
-def _refused(call: Call, spoken: Spoken, problem: UpstreamChangedEra) -> Reply:
-    """What a refusal means that was not about the era after all: the server's own error, in the client's era."""
+def _refused(call: Call, spoken: Spoken, problem: UpstreamChangedEra, server: Server) -> Reply:
+    """What a refusal means that was not about the era after all: the server's own error, in the client's era. Where it
+    gave none, and was not asked what it speaks, an administrator may have said it wrongly."""
     if problem.refusal is None:
-        raise problem
+        if pinned(server) is None:
+            raise problem
+        raise UpstreamChangedEra(problem.message + doubt(server)) from problem
     status, body = problem.refusal
     if _same_era(call, spoken):
         return Reply(status if call.era == "modern" else 200, body)

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 from gateway_core.errors import GatewayError, UpstreamClosed, UpstreamError, UpstreamRefused, UpstreamTimedOut
 from gateway_core.proxy.lines.pump import Pump
 from gateway_core.proxy.mailbox import Mailbox
-from gateway_core.proxy.place import Place, stopped_early
+from gateway_core.proxy.place import HOLDER_GONE, Place, stopped_early
 from gateway_core.upstream.answers import Message
 
 
@@ -53,7 +53,7 @@ class Letters:
             try:
                 self.after, text = await anext(self._letters)
             except StopAsyncIteration:
-                raise UpstreamTimedOut("The server did not answer in the time there was.") from None
+                raise UpstreamTimedOut(f"{HOLDER_GONE}, or its server did not go on in time.") from None
             if (message := self._message(text)) is not None:
                 return message
         return await self.pump.next()

@@ -27,7 +27,7 @@ from gateway_core.proxy.lines.modern import ModernLine
 from gateway_core.proxy.lines.pump import NoLongerWanted, Pump
 from gateway_core.proxy.mailbox import Mailbox
 from gateway_core.proxy.openings import Openings
-from gateway_core.proxy.place import Place
+from gateway_core.proxy.place import Place, asking_is_off
 from gateway_core.proxy.relay import reply_or_stream
 from gateway_core.proxy.switchboard import Switchboard
 from gateway_core.upstream.answers import Message
@@ -183,9 +183,9 @@ async def _first(pump: Pump) -> Message:
 
 
 def _check_askable(request: Mapping[str, Any], place: Place) -> None:
-    """Raise UpstreamRefused where the client did not say that it can be asked this."""
+    """Raise UpstreamRefused where the client did not say that it can be asked this, or nobody would wait for it."""
     method = request["method"]
-    declared = {} if place.session is None or place.ask_s == 0 else place.session.capabilities
+    declared = {} if place.session is None else place.session.capabilities
     params = request.get("params")
     lacking = asks.lacking(declared, method, params if isinstance(params, dict) else {})
     if lacking is not None:
@@ -194,6 +194,8 @@ def _check_askable(request: Mapping[str, Any], place: Place) -> None:
             f"that it can be asked: it lacks the capability {lacking}.",
             reason="client_cannot",
         )
+    if place.ask_s == 0:
+        raise asking_is_off(place.server, method)
 
 
 def _session_of(call: Call, place: Place) -> Session:

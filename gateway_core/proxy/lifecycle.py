@@ -79,7 +79,7 @@ class Lifecycle:
         dialect = place.dialect(place.request.headers.get("mcp-protocol-version"))
         response = await self.upstream.listen(place.server, dialect, last_event_id, deadline=deadline)
         if response.status == 200 and is_stream(response):
-            return Stream(relay_session(response, place))
+            return relay_session(response, place)
         await response.close()
         raise _not_offered(response.status, response, place)
 
@@ -142,4 +142,4 @@ def _not_offered(status: int, response: Response, place: Place) -> Exception:
         return UpstreamForgot(f"{place.server.name} no longer knows this session.")
     if status == 405:
         return MethodNotAllowed(f"{place.server.name} does not offer this. Send each message as a POST.")
-    return refused(status, response.headers, place.server.name)
+    return refused(status, response.headers, place.server)

@@ -45,7 +45,8 @@ class Listening:
         """
         asked = call.message["params"].get("notifications")
         pump, first = await _opened(self._ear(place, spoken, asked if isinstance(asked, dict) else {}))
-        return Stream(self._subscription_events(call, pump, first.value["params"]["notifications"]))
+        events = self._subscription_events(call, pump, first.value["params"]["notifications"])
+        return Stream(events, release=pump.close)
 
     async def session_stream(self, place: Place, session: Session, spoken: Spoken) -> Stream:
         """The stream of a legacy client's session at a server that has no such session.
@@ -53,7 +54,8 @@ class Listening:
         Raises:
             UpstreamError: The server cannot be heard.
         """
-        return Stream(self._session_events(place, session, spoken, await self._heard(place, session, spoken)))
+        pump = await self._heard(place, session, spoken)
+        return Stream(self._session_events(place, session, spoken, pump), release=pump.close)
 
     async def _subscription_events(self, call: Call, pump: Pump, honoured: Wish) -> AsyncGenerator[bytes]:
         assert call.id is not None  # noqa: S101 - a request has one
@@ -90,7 +92,10 @@ class Listening:
                 # A server that always has something to say must not keep us from looking.
                 message = await pump.soon(max(look_at - loop.time(), 0))
                 if message is None or message.kind == "foreign":
-                    now, pump = await self._looked(place, now, spoken, pump)
+                    # What interrupts the closing of the old ear must not leave the new one open.
+                    before, (now, pump) = pump, await self._looked(place, now, spoken, pump)
+                    if before is not pump:
+                        await before.close()
                     watch.hears(now.uris, pump.nudge)
                     look_at = loop.time() + look_s
                 elif (block := await _for_session(message, pump.line)) is not None:
@@ -106,16 +111,19 @@ class Listening:
             await pump.close()
 
     async def _looked(self, place: Place, before: Session, spoken: Spoken, pump: Pump) -> tuple[Session, Pump]:
-        """The session as it is now, and an ear for what it wants to hear now. Raises `NotFound` when it was ended."""
+        """The session as it is now, and an ear for what it wants to hear now, `pump` or a new one.
+
+        Raises:
+            NotFound: The session was ended.
+            UpstreamError: The server cannot be heard.
+        """
         now = await self.sessions.again(before)
         if now.ended:
             raise session_gone()
         if now.uris == before.uris:
             return now, pump
-        # The new ear is open before the old one is closed: what comes meanwhile comes twice, not never.
-        fresh = await self._heard(place, now, spoken)
-        await pump.close()
-        return now, fresh
+        # The old one is closed after that: what comes meanwhile comes twice, not never.
+        return now, await self._heard(place, now, spoken)
 
     async def _heard(self, place: Place, session: Session, spoken: Spoken) -> Pump:
         """An ear for what `session` wants to hear, open."""

@@ -24,6 +24,8 @@ SLOWEST_LOOK_S: Final = 1.0
 PART_CHARACTERS: Final = 300_000
 """Of one part of a letter (an item holds 350 KB)."""
 MAX_LETTER_BYTES: Final = 6 * 1024 * 1024
+MAX_TRIES: Final = 5
+"""How often something is put aside anew that others have changed meanwhile."""
 KEPT_S: Final = 300
 """How long letters outlast the time in which they are awaited."""
 
@@ -105,6 +107,25 @@ class Mailbox:
         """Put something aside under a name."""
         letter, until = await self._letter(box, json.dumps(value), for_s=for_s), self.clock() + int(for_s) + KEPT_S
         await self.table.put(keys.letter(box, name), letter, expires_at=until)
+
+    async def swap(self, box: str, name: str, value: Any, *, unless: Any, for_s: float) -> Any:
+        """Put something aside under a name and return what was there (None: nothing). Where that is `unless`, it stays.
+
+        Raises:
+            Conflict: Others wrote at the same time, again and again.
+        """
+        letter, until = await self._letter(box, json.dumps(value), for_s=for_s), self.clock() + int(for_s) + KEPT_S
+        key = keys.letter(box, name)
+        for _ in range(MAX_TRIES):
+            item = await self.table.get(key)
+            before = None if item is None else json.loads(await self._text(box, item.data))
+            if before == unless:
+                return before
+            when = ABSENT if item is None else Unchanged(item.version)
+            with suppress(Conflict):
+                await self.table.put(key, letter, when=when, expires_at=until)
+                return before
+        raise Conflict("This was changed by others at the same time. Try again.")
 
     async def kept(self, box: str, name: str) -> Any:
         """What was put aside; None where there is nothing."""

@@ -122,16 +122,19 @@ class ModernClients:
             held = True
             return answer
 
-        missing = await self._delivered(call, state, form, source)
-        if missing is not None:
-            yield await ask(missing)
-            return
         try:
-            async for event in _events_of(form, source, ask):
-                yield event
+            missing = await self._delivered(call, state, form, source)
+            if missing is not None:
+                yield await ask(missing)
+                return
+            try:
+                async for event in _events_of(form, source, ask):
+                    yield event
+            finally:
+                if not form.over:
+                    await remote.cancel()
         finally:
-            if not form.over:
-                await remote.cancel()
+            # What was read on here is held, or over; also where passing the answers on came to nothing.
             if source.pump is not None and not held:
                 await source.pump.close()
 

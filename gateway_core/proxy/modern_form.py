@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gateway_core.errors import BadRequest, UpstreamError, UpstreamGarbage, UpstreamRefused
+from gateway_core.errors import BadRequest, UpstreamError, UpstreamGarbage
 from gateway_core.protocol import reply
 from gateway_core.protocol.bridge import asks, errors, notifications, results
 from gateway_core.protocol.inbound import Call
@@ -19,7 +19,7 @@ from gateway_core.protocol.versions import (
 )
 from gateway_core.proxy.guests import meta_of
 from gateway_core.proxy.holding import Source
-from gateway_core.proxy.place import Place
+from gateway_core.proxy.place import Place, asking_is_off
 from gateway_core.upstream.answers import Message
 
 GATHER_S: Final = 0.05
@@ -111,8 +111,7 @@ class ModernForm:
             problem = BadRequest(told, code=MISSING_CLIENT_CAPABILITY, data=data, reason="client_cannot")
             raise problem.of(self.call.id)
         if self.place.ask_s == 0:
-            told = f"{name} asks for something in mid-call ({method}), and this gateway holds no calls for answers."
-            raise UpstreamRefused(told, reason="asking_is_off")
+            raise asking_is_off(self.place.server, str(method))
         return request
 
     async def _decline(self, request: Mapping[str, Any], answer: Mapping[str, Any]) -> None:

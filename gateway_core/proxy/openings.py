@@ -12,13 +12,12 @@ from gateway_core.protocol.inbound import Call
 from gateway_core.protocol.reply import JSON_HEADERS, Reply
 from gateway_core.protocol.session import Session
 from gateway_core.protocol.versions import LEGACY_VERSIONS
-from gateway_core.proxy.answering import finished_message
+from gateway_core.proxy.answering import whole_answer
 from gateway_core.proxy.client_sessions import ClientSessions
 from gateway_core.proxy.guests import askable, modern_guest
 from gateway_core.proxy.place import Place
 from gateway_core.proxy.switchboard import Switchboard
 from gateway_core.upstream.answers import Message
-from gateway_core.upstream.reading import is_stream, read_answer, read_whole
 from gateway_core.upstream.sessions import Guest
 from gateway_core.upstream.spoken import Spoken
 from gateway_core.upstream.sse_sessions import SseSession
@@ -96,10 +95,7 @@ class Openings:
         deadline = place.deadline(asyncio.get_running_loop().time(), place.server.timeout_s)
         dialect = place.sessionless().within(asked.version, None)
         response = await self.switchboard.upstream.post(place.server, asked, dialect, deadline=deadline)
-        if response.status == 200 and is_stream(response):
-            answer = await read_answer(response, asked, place.server.name)
-        else:
-            answer = finished_message(asked, response, await read_whole(response), place)
+        answer = await whole_answer(asked, response, place)
         if answer.kind == "answer" and not isinstance(answer.value["result"], dict):
             raise UpstreamGarbage(f"{place.server.name} answered server/discover with no object.")
         return answer
@@ -115,7 +111,7 @@ class Openings:
         return session.initialized
 
     async def _taken(self, guest: Guest, place: Place) -> SseSession:
-        deadline = asyncio.get_running_loop().time() + place.server.timeout_s
+        deadline = place.deadline(asyncio.get_running_loop().time(), place.server.timeout_s)
         return await self.switchboard.streams.take(place.server, place.sessionless(), guest, deadline=deadline)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from gateway_core.access.callers import Caller
-from gateway_core.errors import UpstreamClosed
+from gateway_core.errors import UpstreamClosed, UpstreamRefused
 from gateway_core.headers import Headers
 from gateway_core.protocol.session import Session
 from gateway_core.registry.servers import Server
@@ -15,6 +15,8 @@ from gateway_core.upstream.client import Dialect
 
 STOPPED: Final = "gateway_stopped"
 """Message of the cancellation that ends a call because the gateway stops; any other means that the client left."""
+HOLDER_GONE: Final = "The process of the gateway that held this call may be gone"
+"""How what a client hears begins whose answer comes when nobody seems to go on with its call."""
 MARGIN_S: Final = 2.0
 """Time kept back from the platform's own limit, so that the client gets an answer instead of a cut line."""
 
@@ -27,6 +29,15 @@ def stopped(cancellation: asyncio.CancelledError) -> bool:
 def stopped_early() -> UpstreamClosed:
     """What a client hears whose call was with the upstream when the gateway stopped."""
     return UpstreamClosed("The gateway was stopped before it had the answer.", reason=STOPPED)
+
+
+def asking_is_off(server: Server, method: str) -> UpstreamRefused:
+    """What a client hears whose server asks for something where nobody would wait for the answer."""
+    return UpstreamRefused(
+        f"{server.name} asks for something in mid-call ({method}), and this gateway waits for no answers: ASK_S is 0. "
+        "Ask its operator to set ASK_S to the seconds that an answer may take.",
+        reason="asking_is_off",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,9 +58,9 @@ class Sent:
             self.response.extend(deadline)
 
 
-def relay_answer(upstream: UpstreamClient, sent: Sent, place: Place) -> AsyncGenerator[bytes]:
+def relay_answer(upstream: UpstreamClient, sent: Sent, place: Place) -> Stream:
     """The events that answer a call, its result last. Ends with an error event when the upstream fails on the way."""
-    return told(sent.call, _blocks(upstream, sent, place), place)
+    return Stream(told(sent.call, _blocks(upstream, sent, place), place), release=sent.response.close)
 
 
 async def _blocks(upstream: UpstreamClient, sent: Sent, place: Place) -> AsyncGenerator[bytes]:
@@ -87,7 +87,7 @@ async def reply_or_stream(call: Call, answer: AsyncGenerator[Reply | bytes], pla
     """`answer` as what it begins with says: one finished reply, or events of which the last is the answer."""
     first = await anext(answer)
     if isinstance(first, bytes):
-        return Stream(told(call, _from(first, answer), place))
+        return Stream(told(call, _from(first, answer), place), release=answer.aclose)
     # Left to the garbage collector, its clearing away would be a task behind the answer, when a Lambda is frozen.
     await answer.aclose()
     return first
@@ -169,8 +169,12 @@ async def _resumed(upstream: UpstreamClient, sent: Sent, place: Place) -> Respon
         raise UpstreamClosed(f"{place.server.name} could not be reached again before it answered.") from error
 
 
-async def relay_session(response: Response, place: Place) -> AsyncGenerator[bytes]:
+def relay_session(response: Response, place: Place) -> Stream:
     """The events of a session's own stream until it ends, on either side or by time. The client opens it again."""
+    return Stream(_session_events(response, place), release=response.close)
+
+
+async def _session_events(response: Response, place: Place) -> AsyncGenerator[bytes]:
     begun = time.perf_counter()
     try:
         async for event, _ in _events(response, None, place, Cursor()):

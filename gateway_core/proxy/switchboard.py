@@ -1,7 +1,6 @@
 """Opening a line for a call: which dialect its server speaks, and in which session there."""
 
 import asyncio
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -12,9 +11,9 @@ from gateway_core.protocol.bridge.notifications import LEVELS
 from gateway_core.protocol.inbound import Call
 from gateway_core.protocol.session import ASKABLE
 from gateway_core.protocol.versions import META_LOG_LEVEL
-from gateway_core.proxy.answering import finished_message
+from gateway_core.proxy.answering import whole_answer
 from gateway_core.proxy.guests import askable, inside, legacy_guest, meta_of, modern_guest
-from gateway_core.proxy.lines import Line
+from gateway_core.proxy.lines import Line, new_id
 from gateway_core.proxy.lines.http_sse import SseLine
 from gateway_core.proxy.lines.legacy import LegacyLine
 from gateway_core.proxy.lines.modern import ModernLine
@@ -25,7 +24,6 @@ from gateway_core.proxy.lines.tool_headers import ToolHeaders
 from gateway_core.proxy.place import Place
 from gateway_core.upstream.answers import Message
 from gateway_core.upstream.client import UpstreamClient
-from gateway_core.upstream.reading import is_stream, read_answer, read_whole
 from gateway_core.upstream.sessions import Guest, KeptSessions, UpstreamSession
 from gateway_core.upstream.spoken import Spoken
 from gateway_core.upstream.sse_sessions import SseSessions
@@ -73,12 +71,12 @@ class Switchboard:
         session = place.session
         if not spoken.modern:
             # Ids of a client may come again from another of its sessions; on a stream that is shared they must not.
-            own = {**call.message, "id": _new_id()}
+            own = {**call.message, "id": new_id()}
             level = None if session is None else session.log_level
             return await self._over_sse(place, legacy_guest(place), own, level=level)
         message = requests.to_modern(
             call.message,
-            call_id=call.id if call.id is not None else _new_id(),
+            call_id=call.id if call.id is not None else new_id(),
             client_info=None if session is None else session.client,
             capabilities={} if session is None else capabilities.client_to_modern(askable(place, session.capabilities)),
             log_level=(None if session is None else session.log_level) or DEFAULT_LOG_LEVEL,
@@ -94,7 +92,7 @@ class Switchboard:
         """
         level, guest = meta_of(call).get(META_LOG_LEVEL), modern_guest(call, place)
         # Two clients of one caller share a session there, and may use the same id or token at the same time.
-        address = Address(_new_id())
+        address = Address(new_id())
         message = requests.to_legacy(call.message, call_id=address.call_id, progress_token=address.call_id)
         if spoken.legacy == "sse":
             line = await self._over_sse(place, guest, message, level=level)
@@ -176,12 +174,8 @@ class Switchboard:
             return
         asked, deadline = _set_level(level), self._deadline(within)
         response = await self.upstream.post(within.server, asked, within.dialect(None), deadline=deadline)
-        if is_stream(response):
-            await read_answer(response, asked, within.server.name)
-        else:
-            # A refusal of the level is no failure of the call.
-            beside = replace(within, record=within.record.part())
-            finished_message(asked, response, await read_whole(response), beside)
+        # On a record of its own: a refusal of the level is no failure of the call.
+        await whole_answer(asked, response, replace(within, record=within.record.part()))
         if len(self._levels) >= MAX_LEVELS:
             self._levels.clear()
         self._levels[key] = level
@@ -191,9 +185,5 @@ class Switchboard:
 
 
 def _set_level(level: str) -> Call:
-    message = {"jsonrpc": "2.0", "id": _new_id(), "method": "logging/setLevel", "params": {"level": level}}
+    message = {"jsonrpc": "2.0", "id": new_id(), "method": "logging/setLevel", "params": {"level": level}}
     return outbound.legacy_call(message)
-
-
-def _new_id() -> str:
-    return f"gatehouse-{secrets.token_hex(8)}"

@@ -15,6 +15,8 @@ from gateway_core.protocol.versions import (
     MISSING_CLIENT_CAPABILITY,
     UNSUPPORTED_VERSION,
 )
+from gateway_core.registry.servers import Server
+from gateway_core.upstream.spoken import doubt
 
 MODERN_ERRORS: Final = frozenset(
     {
@@ -78,27 +80,28 @@ def is_tool_error(message: Message) -> bool:
     return isinstance(result, dict) and result.get("isError") is True
 
 
-def refused(status: int, headers: Mapping[str, str], server_name: str) -> UpstreamError:
+def refused(status: int, headers: Mapping[str, str], server: Server) -> UpstreamError:
     """What an HTTP status without a usable body means for the person who called."""
+    name = server.name
     if status in (401, 403):
         return UpstreamRefused(
-            f"{server_name} refused the gateway's own credential (HTTP {status}). "
+            f"{name} refused the gateway's own credential (HTTP {status}). "
             "Whoever administers this server here should check its authentication settings.",
             reason=f"upstream_{status}",
         )
     if status == 429:
         wait = headers.get("retry-after", "")
         when = f" It says: retry after {wait} s." if wait.isdigit() else ""
-        return UpstreamRefused(f"{server_name} is limiting requests (HTTP 429).{when}", reason="upstream_429")
+        return UpstreamRefused(f"{name} is limiting requests (HTTP 429).{when}", reason="upstream_429")
     if 300 <= status < 400:
         return UpstreamGarbage(
-            f"{server_name} redirects to another address (HTTP {status}), which the gateway does not follow. "
+            f"{name} redirects to another address (HTTP {status}), which the gateway does not follow. "
             "An administrator should register the final URL.",
             reason="upstream_redirects",
         )
     if status >= 500:
-        return UpstreamRefused(f"{server_name} failed (HTTP {status}). Try again later.", reason="upstream_5xx")
+        return UpstreamRefused(f"{name} failed (HTTP {status}). Try again later.", reason="upstream_5xx")
     return UpstreamGarbage(
-        f"{server_name} gave an answer that is no MCP (HTTP {status}). An administrator should check its URL.",
+        f"{name} gave an answer that is no MCP (HTTP {status}).{doubt(server, besides='its URL')}",
         reason="upstream_not_mcp",
     )

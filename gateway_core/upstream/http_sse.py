@@ -14,6 +14,7 @@ from gateway_core.registry.servers import Server
 from gateway_core.upstream.answers import Message, read_message, refused
 from gateway_core.upstream.client import Dialect, UpstreamClient, origin_of
 from gateway_core.upstream.reading import is_stream, read_events
+from gateway_core.upstream.spoken import pinned
 
 MAX_ENDPOINT: Final = 2048
 """Characters of the address that a server names for messages."""
@@ -52,7 +53,7 @@ class SseConnection:
             if taken.status in (400, 404, 410):
                 raise UpstreamForgot(f"{self.server.name} no longer knows this connection.")
             if not 200 <= taken.status < 300:
-                raise refused(taken.status, taken.headers, self.server.name)
+                raise refused(taken.status, taken.headers, self.server)
 
     async def next(self, call: Call | None) -> Message:
         """The next message of the stream; `call` is what is awaited an answer to.
@@ -104,6 +105,7 @@ async def connect(client: UpstreamClient, server: Server, dialect: Dialect, *, d
     try:
         if response.status != 200 or not is_stream(response):
             await response.close()
+            _check_able(server, response)
             return None
         events = read_events(response)
         async with asyncio.timeout(OPEN_S):
@@ -122,3 +124,11 @@ async def connect(client: UpstreamClient, server: Server, dialect: Dialect, *, d
         await response.close()
         raise UpstreamGarbage(f"{server.name} wants its messages at another origin, which the gateway does not follow.")
     return SseConnection(client, server, dialect, response, endpoint, events)
+
+
+def _check_able(server: Server, response: Response) -> None:
+    """Raise what a refusal says that has nothing to do with the transport. Where that can be found out, whoever finds
+    it out says so."""
+    status = response.status
+    if pinned(server) is not None and (status in (401, 403, 429) or 300 <= status < 400 or status >= 500):
+        raise refused(status, response.headers, server)

@@ -23,7 +23,7 @@ from gateway_core.upstream.client import Dialect, UpstreamClient
 from gateway_core.upstream.http_sse import connect
 from gateway_core.upstream.reading import read_answer
 from gateway_core.upstream.sessions import UpstreamSession, end_session
-from gateway_core.upstream.spoken import Spoken
+from gateway_core.upstream.spoken import Spoken, doubt
 
 PROBE_S: Final = 10.0
 """How long each question may take. A server may stay silent at a request that it does not know."""
@@ -81,7 +81,7 @@ class Probe:
             opened = UpstreamSession(initialized.session_id, initialized.result)
             await end_session(self.client, server, self.dialect, opened)
             return Spoken(modern=modern, legacy="http")
-        if modern or initialized.modern_error:
+        if modern or (initialized.modern_error and server.era != "legacy"):
             return Spoken(modern=True, legacy=None)
         if server.transport == "auto" and await self._streams():
             return Spoken(modern=False, legacy="sse")
@@ -95,7 +95,7 @@ class Probe:
             response = await self.client.post(self.server, call, self.dialect.within(version, None), deadline=deadline)
             if response.status in (401, 403, 429):
                 await response.close()
-                raise refused(response.status, response.headers, self.server.name)
+                raise refused(response.status, response.headers, self.server)
             try:
                 return Heard(response.status, await read_answer(response, call, self.server.name), response)
             except UpstreamGarbage:
@@ -141,16 +141,13 @@ def _inconclusive(server: Server, initialized: Heard) -> UpstreamError:
         told = f"{server.name} could not be asked what it speaks: {initialized.problem.message} Your call was not sent."
         return UpstreamRefused(told, reason=initialized.problem.reason)
     if 300 <= initialized.status < 400 or initialized.status >= 500:
-        return refused(initialized.status, {}, server.name)
+        return refused(initialized.status, {}, server)
     said = f"HTTP {initialized.status}"
     if initialized.message is not None and initialized.message.kind == "error":
         said += f", {str(initialized.message.value['error'])[:200]}"
     streams = ", and opens no HTTP+SSE stream" if server.transport == "auto" else ""
-    pinned = [f"{name}: {value}" for name, value in (("transport", server.transport), ("era", server.era))
-              if value != "auto"]  # fmt: skip
-    pins = f", and that {' and '.join(pinned)} is right" if pinned else ""
     return UpstreamGarbage(
         f"{server.name} speaks no revision of MCP that the gateway knows: it answered neither server/discover nor "
-        f"initialize ({said}){streams}. An administrator should check its URL{pins}.",
+        f"initialize ({said}){streams}.{doubt(server, besides='its URL')}",
         reason="upstream_not_mcp",
     )

@@ -22,6 +22,7 @@ from gateway_core.storage import keys
 from gateway_core.upstream.answers import Message, refused
 from gateway_core.upstream.client import Dialect, UpstreamClient
 from gateway_core.upstream.reading import read_answer, read_whole
+from gateway_core.upstream.spoken import doubt
 
 KEPT_S: Final = 43_200
 """How long a session is remembered; a server may have forgotten it long before."""
@@ -93,7 +94,7 @@ async def open_session(
         raise UpstreamChangedEra(f"{server.name} refused initialize (HTTP {response.status}).")
     if response.status != 200:
         await response.close()
-        raise refused(response.status, response.headers, server.name)
+        raise refused(response.status, response.headers, server)
     session_id = response.headers.get("mcp-session-id")
     if session_id is not None and len(session_id) > MAX_SESSION_ID:
         await response.close()
@@ -125,7 +126,8 @@ def initialize_result(answer: Message, server: Server) -> Mapping[str, Any]:
         raise UpstreamChangedEra(f"{server.name} refused initialize: {said}")
     result = answer.value["result"]
     if not isinstance(result, dict) or result.get("protocolVersion") not in LEGACY_VERSIONS:
-        raise UpstreamGarbage(f"{server.name} answered initialize with no revision of MCP that the gateway knows.")
+        told = f"{server.name} answered initialize with no revision of MCP that the gateway knows."
+        raise UpstreamGarbage(told + doubt(server))
     return result
 
 

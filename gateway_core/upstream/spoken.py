@@ -28,6 +28,21 @@ def pinned(server: Server) -> Spoken | None:
     return None
 
 
+def doubt(server: Server, *, besides: str = "") -> str:
+    """The end of an error about a server that says nothing the gateway understands: what an administrator should check.
+
+    Args:
+        server: Whose configuration may be wrong.
+        besides: What else to check, as an object of a sentence.
+    """
+    pins = [f"`{name}: {value}`" for name, value in (("transport", server.transport), ("era", server.era))
+            if value != "auto"]  # fmt: skip
+    if not pins:
+        return f" An administrator should check {besides}." if besides else ""
+    check = f"that, and {besides}" if besides else "that"
+    return f" It is set to {' and '.join(pins)} in the configuration; an administrator should check {check}."
+
+
 def to_data(spoken: Spoken, server: Server) -> dict[str, Any]:
     """For the store, with what it was found under."""
     return {"modern": spoken.modern, "legacy": spoken.legacy, **_found_under(server)}

@@ -87,14 +87,14 @@ class McpApp:
             self._answering.discard(task)
 
     async def _finish(self, outlet: Outlet) -> None:
-        """Wait for what goes on behind an answer that has ended: a Lambda is frozen as soon as we return."""
-        try:
+        """Wait for what goes on behind an answer that has ended: a Lambda is frozen as soon as we return.
+
+        Whoever cuts that off gets no exception: nobody waits for this answer, and the work has heard of it.
+        """
+        with suppress(asyncio.CancelledError):
             for done in await asyncio.gather(*outlet.afterwards, return_exceptions=True):
                 if isinstance(done, Exception):
                     logger.error("work_behind_an_answer_failed", exc_info=done)
-        except asyncio.CancelledError:
-            if not self._stopping.is_set():
-                raise
 
     async def _answer(self, scope: Scope, headers: Headers, record: CallRecord, outlet: Outlet) -> None:
         try:
@@ -156,7 +156,11 @@ class McpApp:
 
 
 async def _stream(answer: Stream, outlet: Outlet) -> None:
-    await outlet.start_stream(answer.headers)
+    try:
+        await outlet.start_stream(answer.headers)
+    except BaseException:
+        await answer.release()
+        raise
     async with aclosing(answer.events) as events:
         async for event in events:
             await outlet.event(event)

@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx2
 
+from tests.asgi import headers_of, read_body
+
 Json = dict[str, Any]
 PROBE = "gatehouse-probe"
 HOP_BY_HOP = {"connection", "content-length", "host", "keep-alive", "transfer-encoding"}
@@ -61,11 +63,7 @@ class Tap:
         return len(streams)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        body, more = b"", True
-        while more:
-            part = await receive()
-            body, more = body + part.get("body", b""), part.get("more_body", False)
-        headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
+        body, headers = await read_body(receive), headers_of(scope)
         seen = Seen(scope["method"], headers.get("mcp-session-id"), json.loads(body) if body else {})
         await self._note(seen)
         if seen.session_id in self.forgotten:

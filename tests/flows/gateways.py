@@ -1,7 +1,8 @@
 """A whole gateway for flows: both planes on a data folder of their own, served in the test's event loop."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,18 +90,43 @@ class Gateway:
         await self.admin.apply(ApplyDraft(config=ConfigDraft.model_validate(config), prune=prune))
 
 
+async def served_to(
+    gw: Gateway,
+    send: Callable[[Any], Awaitable[None]],
+    method: str,
+    path: str,
+    body: Any = None,
+    **headers: str,
+) -> None:
+    """One request without a server in between: the answer goes to `send`, and the client is there until that fails."""
+    pending = [{"type": "http.request", "body": b"" if body is None else json.dumps(body).encode()}]
+
+    async def receive() -> Any:
+        return pending.pop() if pending else await asyncio.Event().wait()
+
+    raw = [(name.encode(), value.encode()) for name, value in gw.headers(**headers).items()]
+    address, _, query = path.partition("?")
+    scope = {"type": "http", "method": method, "path": address, "query_string": query.encode()}
+    await gw.mcp({**scope, "headers": [*raw, (b"host", b"127.0.0.1")]}, receive, send)
+
+
 def call(name: str = "forecast", arguments: Json | None = None, id: Any = 1) -> Json:
     return {"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": name, "arguments": arguments or {}}}
 
 
 @asynccontextmanager
 async def gateway(
-    folder: Path, servers: Mapping[str, str | Json], *, max_bytes: int = 2**30, **settings: Any
+    folder: Path,
+    servers: Mapping[str, str | Json],
+    *,
+    max_bytes: int = 2**30,
+    public_url: str = "http://127.0.0.1:8787",
+    **settings: Any,
 ) -> AsyncIterator[Gateway]:
     """A gateway with the workspaces research and sales; `servers` (slug → URL, or fields) are in research."""
     clock = [NOW]
     table = SqliteTable(folder / DATABASE, lambda: clock[0], max_bytes=max_bytes)
-    chosen = Settings(public_url="http://127.0.0.1:8787", gatehouse_data=folder, **settings)
+    chosen = Settings(public_url=public_url, gatehouse_data=folder, **settings)
     records = Lines()
     world = local_world(chosen, table)
     world = type(world)(world.table, world.keyring, world.secrets, records, lambda: clock[0], world.policy)
@@ -120,7 +146,11 @@ async def gateway(
             ]
             await made.apply({"servers": entries})
             made.key, _ = await made.new_key()
-            yield made
+            try:
+                yield made
+            finally:
+                # As the local server does: what is still answered would be waited for, and then cut.
+                await mcp.stop()
     finally:
         await mcp.close()
         table.close()

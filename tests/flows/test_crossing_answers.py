@@ -11,6 +11,7 @@ from tests.flows.stage import Stage, wondering
 from tests.flows.upstreams import Asked, Json, result
 from tests.flows.visitors import ACCEPTED, Cell, LegacyVisitor, ModernVisitor, cells, crossed, retry
 
+UNKNOWN = " What it did with the call is unknown: check before you repeat it."
 CALL = {"name": "forecast", "arguments": {}}
 modern_clients = cells(having="modern client")
 
@@ -42,6 +43,26 @@ async def test_an_answer_that_the_server_did_not_take_can_be_given_once_more(tmp
         assert "Send it once more." in told["result"]["content"][0]["text"]
         done = await crossing.client.ask("tools/call", retry(CALL, asked, ACCEPTED), id=3)
         assert done["result"]["content"][0]["text"] == f"Heard {json.dumps(ACCEPTED)}."
+        assert len(crossing.upstream.calls("tools/call")) == 1
+
+
+@modern_clients
+@pytest.mark.parametrize("status", [400, 404, 410])
+async def test_who_answers_what_the_server_knows_no_more_hears_that_the_outcome_is_unknown(tmp_path, cell, status):
+    kind = deaf(cell.server, status)
+    async with crossed(tmp_path, Cell(cell.client, kind), kind(wondering)) as crossing:
+        asked = (await crossing.client.ask("tools/call", CALL))["result"]
+        told = (await crossing.client.ask("tools/call", retry(CALL, asked, ACCEPTED), id=2))["result"]
+        assert f"may be gone: Weather did not take the answer (HTTP {status})." in told["content"][0]["text"]
+        assert told["content"][0]["text"].endswith(UNKNOWN)
+        assert len(crossing.upstream.calls("tools/call")) == 1
+
+
+async def test_a_legacy_client_whose_answer_an_http_sse_server_knows_no_call_for_hears_that_too(tmp_path):
+    kind = deaf(HttpSse, 404)
+    async with crossed(tmp_path, Cell(LegacyVisitor, kind), kind(wondering)) as crossing:
+        told = (await crossing.client.call())[-1]["result"]
+        assert told["content"][0]["text"] == f"Weather no longer knows the stream of this call.{UNKNOWN}"
         assert len(crossing.upstream.calls("tools/call")) == 1
 
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.flows.crossing import HttpSse, Modern
+from tests.flows.crossing import Modern
 from tests.flows.gateways import gateway
 from tests.flows.stage import ELICIT, Stage, wondering
 from tests.flows.upstreams import Json, result
@@ -23,44 +23,6 @@ async def test_what_a_server_asks_is_answered_by_the_client_and_the_call_goes_on
         heard = await crossing.client.call()
         assert heard[-1]["result"]["content"][0]["text"] == f"Heard {json.dumps(ACCEPTED)}."
         assert len(crossing.sent()) == 1
-
-
-@everywhere
-async def test_a_person_may_think_longer_than_the_server_may_take(tmp_path, cell):
-    thought = asyncio.Event()
-
-    async def deep(stage: Stage) -> None:
-        asyncio.get_running_loop().call_later(0.8, thought.set)
-        await stage.answer(str((await stage.ask())["action"]))
-
-    async with crossed(tmp_path, cell, cell.server(deep), timeout_s=0.5) as crossing:
-        assert (await crossing.client.call(thought=thought))[-1]["result"]["content"][0]["text"] == "accept"
-
-
-@legacy_clients
-async def test_a_question_that_a_legacy_client_leaves_open_ends_the_call_in_words(tmp_path, cell):
-    async with crossed(tmp_path, cell, cell.server(wondering), ask_s=1) as crossing:
-        async with crossing.client.open() as messages:
-            (_, told) = [message async for message in messages]
-        assert "the client did not answer within 1 s." in told["result"]["content"][0]["text"]
-        assert crossing.gw.records.lines[-1]["reason"] == "ask_timed_out"
-        assert len(crossing.upstream.calls("tools/call")) == 1
-        if not isinstance(crossing.server, Modern):
-            # A modern server has ended its part of the call by asking.
-            await told_of(crossing)
-
-
-@modern_clients
-async def test_a_question_that_a_modern_client_leaves_open_ends_the_call_and_who_comes_late_hears_why(tmp_path, cell):
-    async with crossed(tmp_path, cell, cell.server(wondering), timeout_s=0.5, ask_s=1) as crossing:
-        asked = await crossing.client.ask("tools/call", CALL)
-        if isinstance(crossing.server, HttpSse):
-            await asyncio.wait_for(crossing.upstream.gone.wait(), 5)
-        else:
-            await told_of(crossing)
-        late = await crossing.client.ask("tools/call", retry(CALL, asked["result"], ACCEPTED), id=2)
-        assert "was not answered in time" in late["result"]["content"][0]["text"]
-        assert len(crossing.upstream.calls("tools/call")) == 1
 
 
 @legacy_clients
@@ -226,19 +188,6 @@ async def test_a_legacy_client_cancels_by_a_notification_and_its_stream_ends(tmp
         assert len(crossing.upstream.calls("tools/call")) == 1
 
 
-@legacy_clients
-async def test_a_question_is_forgotten_with_the_call_that_its_client_cancelled(tmp_path, cell):
-    async with crossed(tmp_path, cell, cell.server(wondering)) as crossing:
-        async with crossing.client.open(id="mine") as messages:
-            question = await anext(messages)
-            await crossing.client.cancel("mine")
-            assert [message async for message in messages] == []
-        reply = await crossing.client.send({"jsonrpc": "2.0", "id": question["id"], "result": ACCEPTED})
-        assert reply.status_code == 202
-        assert crossing.server.replies == []
-        assert len(crossing.upstream.calls("tools/call")) == 1
-
-
 @modern_clients
 async def test_what_is_asked_at_the_same_time_is_told_together_and_answered_one_by_one(tmp_path, cell):
     async def curious(stage: Stage) -> None:
@@ -275,29 +224,3 @@ async def test_answers_and_cancellations_reach_the_call_whichever_process_gets_t
                 await elsewhere.cancel("mine")
                 assert await asyncio.wait_for(anext(messages, "ended"), 5) == "ended"
         assert len(crossing.sent()) == 1
-
-
-REFUSED = {"code": -1, "message": "The user said no"}
-
-
-@legacy_clients
-@pytest.mark.parametrize("method", ["elicitation/create", "sampling/createMessage", "roots/list"])
-async def test_a_client_that_fails_at_a_question_is_told_to_the_server_or_ends_the_call_in_words(
-    tmp_path, cell, method
-):
-    async def asking(stage: Stage) -> None:
-        params = {} if method == "roots/list" else {"params": {"messages": [], "message": "?", "maxTokens": 1}}
-        await stage.answer(str(await stage.ask({"method": method, **params})))
-
-    async with crossed(tmp_path, cell, cell.server(asking)) as crossing:
-        async with crossing.client.open() as messages:
-            question = await anext(messages)
-            await crossing.client.send({"jsonrpc": "2.0", "id": question["id"], "error": REFUSED})
-            (told,) = [message async for message in messages]
-        if cell.server is not Modern:
-            expected = str(REFUSED)
-        elif method == "elicitation/create":
-            expected = str({"action": "cancel"})
-        else:
-            expected = f"The client refused {method}: The user said no."
-        assert told["result"]["content"][0]["text"] == expected

@@ -3,9 +3,12 @@
 import asyncio
 from contextlib import asynccontextmanager
 
-from tests.flows.crossing import Legacy, Modern
+from gateway_core.egress import Response
+from tests.flows.crossing import HttpSse, Legacy, Modern
 from tests.flows.gateways import gateway
-from tests.flows.visitors import PATH, LegacyVisitor, cells, crossed, messages_of
+from tests.flows.stage import Stage
+from tests.flows.upstreams import Asked
+from tests.flows.visitors import PATH, Cell, LegacyVisitor, ModernVisitor, cells, crossed, messages_of
 
 modern_clients = cells(having="modern client")
 legacy_clients = cells(having="legacy client")
@@ -101,6 +104,37 @@ async def test_a_client_that_stops_listening_takes_the_stream_at_the_server_with
         await asyncio.wait_for(crossing.upstream.gone.wait(), 5)
 
 
+async def test_a_client_that_leaves_while_its_stream_is_opened_anew_leaves_none_open(tmp_path, monkeypatch):
+    changing, cut, open_there, none_open = asyncio.Event(), Response.close, [], asyncio.Event()
+
+    class Counting(Modern):
+        async def _listened_to(self, asked: Asked) -> None:
+            open_there.append(asked)
+            try:
+                await super()._listened_to(asked)
+            finally:
+                open_there.remove(asked)
+                if not open_there:
+                    none_open.set()
+
+    async def slowly(response: Response) -> None:
+        """The first stream takes until its client leaves; the others are closed at once."""
+        try:
+            if len(open_there) == 2 and not changing.is_set():
+                changing.set()
+                await asyncio.Event().wait()
+        finally:
+            await cut(response)
+
+    async with crossed(tmp_path, Cell(LegacyVisitor, Modern), Counting(capabilities=OFFERS)) as crossing:
+        monkeypatch.setattr(Response, "close", slowly)
+        async with listening(crossing.client):
+            subscribing = asyncio.create_task(crossing.client.ask("resources/subscribe", {"uri": A}))
+            await asyncio.wait_for(changing.wait(), 5)
+        await asyncio.wait_for(none_open.wait(), 5)
+        await subscribing
+
+
 @legacy_clients
 async def test_the_stream_of_a_session_ends_with_it(tmp_path, cell):
     async with crossed(tmp_path, cell, cell.server(capabilities=OFFERS)) as crossing:
@@ -158,6 +192,19 @@ async def test_a_server_that_offers_nothing_to_listen_to_is_acknowledged_as_that
             first, last = [message async for message in messages]
         assert first["params"]["notifications"] == {}
         assert last["result"]["resultType"] == "complete"
+
+
+async def test_a_server_that_is_silent_at_a_subscription_is_said_to_be(tmp_path):
+    class Mute(HttpSse):
+        async def act(self, stage: Stage) -> None:
+            if stage.asked.rpc != "resources/subscribe":
+                await super().act(stage)
+
+    mute = Mute(capabilities=OFFERS)
+    async with crossed(tmp_path, Cell(ModernVisitor, HttpSse), mute, timeout_s=0.5) as crossing:
+        told = await crossing.client.ask("subscriptions/listen", WANTED)
+        assert "Weather did not answer resources/subscribe within 0.5 s." in told["error"]["message"]
+        await asyncio.wait_for(crossing.upstream.gone.wait(), 5)
 
 
 @modern_clients

@@ -223,6 +223,7 @@ def test_the_command_line_says_what_to_do_when_no_gateway_runs(tmp_path):
     nobody = machine.run("keys", "list")
     assert nobody.returncode == 1
     assert f"No gateway answers at http://127.0.0.1:{machine.port}." in nobody.stderr
+    assert "A gateway at another port or address is named by PORT, or by --url and --key." in nobody.stderr
     wrong = machine.run("apply", "-f", "nowhere.yaml")
     assert wrong.returncode == 1
     assert "nowhere.yaml cannot be read" in wrong.stderr

@@ -169,7 +169,7 @@ async def test_the_stream_of_a_session_ends_after_its_time_and_is_not_offered_wh
             assert gw.records.lines[-1]["outcome"] == "ok"
         async with gateway(tmp_path, {"weather": server.url}, listen_s=0) as gw:
             response = await gw.http.get(gw.url + PATH, headers=gw.headers(mcp_session_id=token))
-            assert response.status_code == 405
+            assert (response.status_code, response.headers["allow"]) == (405, "POST, DELETE, OPTIONS")
 
 
 async def test_a_session_is_opened_over_an_event_stream_as_well(tmp_path):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway_core.web import outlet
-from tests.flows.gateways import INITIALIZE, call, events, gateway
+from tests.flows.gateways import INITIALIZE, call, events, gateway, served_to
 from tests.flows.upstreams import Asked, result, text, upstream
 
 
@@ -88,17 +88,11 @@ async def test_on_lambda_a_ping_that_cannot_be_written_ends_the_call_and_is_on_r
         await asyncio.Event().wait()
 
     async with upstream(waiting) as server, gateway(tmp_path, {"weather": server.url}) as gw:
-        pending = [{"type": "http.request", "body": json.dumps(call()).encode()}]
-
-        async def receive() -> Any:
-            return pending.pop() if pending else await asyncio.Event().wait()
 
         async def send(message: Any) -> None:
             raise ConnectionResetError
 
-        raw = [(name.encode(), value.encode()) for name, value in gw.headers().items()]
-        scope = {"type": "http", "method": "POST", "path": "/weather/mcp", "headers": [*raw, (b"host", b"127.0.0.1")]}
-        await asyncio.wait_for(gw.mcp(scope, receive, send), 5)
+        await asyncio.wait_for(served_to(gw, send, "POST", "/weather/mcp", call()), 5)
         await asyncio.wait_for(server.gone.wait(), 5)
         assert (gw.records.lines[-1]["outcome"], gw.records.lines[-1]["reason"]) == ("gone", "client_left")
 

@@ -170,8 +170,10 @@ async def test_a_message_that_cannot_be_read_is_refused_at_once(tmp_path):
 async def test_where_no_streams_are_held_the_client_is_told_what_to_do(tmp_path):
     async with upstream(weather) as server, gateway(tmp_path, {"weather": server.url}, listen_s=0) as gw:
         for response in (await gw.http.get(gw.url + PATH, headers=gw.headers()), await gw.post(PATH, INITIALIZE)):
-            assert response.status_code == 405
+            assert (response.status_code, response.headers["allow"]) == (405, "OPTIONS")
             assert "Use the same URL with /mcp at its end" in response.json()["error"]["message"]
+        asked = await gw.http.options(gw.url + PATH)
+        assert asked.status_code == 204
 
 
 async def test_without_a_credential_there_is_no_stream(tmp_path):

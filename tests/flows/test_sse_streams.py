@@ -5,8 +5,9 @@ import gc
 import itertools
 from collections.abc import Awaitable, Callable
 
-from tests.flows.gateways import call, gateway
-from tests.flows.test_sse_clients import ABLE, modern, stateful, visit
+from gateway_core.proxy import sse_clients
+from tests.flows.gateways import call, gateway, served_to
+from tests.flows.test_sse_clients import ABLE, PATH, modern, stateful, visit
 from tests.flows.upstreams import Answer, Asked, Json, text, upstream, weather
 
 
@@ -25,10 +26,18 @@ def hearable(hear: Callable[[Asked, int], Awaitable[None]]) -> Answer:
 CHANGED: Json = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
 
 
-async def telling(asked: Asked) -> None:
-    await asked.respond.stream()
-    await asked.respond.event(CHANGED)
-    await asyncio.Event().wait()
+def refusing_first(status: int) -> Callable[[Asked, int], Awaitable[None]]:
+    """Answers with `status` when it is listened to for the first time; after that it tells of a change."""
+
+    async def hear(asked: Asked, before: int) -> None:
+        if before == 0:
+            await asked.respond.raw(b"", status)
+            return
+        await asked.respond.stream()
+        await asked.respond.event(CHANGED)
+        await asyncio.Event().wait()
+
+    return hear
 
 
 async def test_a_revoked_key_loses_its_stream(tmp_path):
@@ -83,15 +92,71 @@ async def test_a_client_that_leaves_cancels_its_calls(tmp_path):
     assert [(line["outcome"], line["reason"]) for line in lines] == [("gone", "client_left")]
 
 
-async def test_a_server_that_fails_once_is_listened_to_again(tmp_path):
-    async def failing_once(asked: Asked, before: int) -> None:
-        if before == 0:
-            await asked.respond.raw(b"", 503)
-            return
-        await telling(asked)
+async def test_a_session_that_opens_after_its_stream_has_ended_ends_too(tmp_path, monkeypatch):
+    # So that the call is not cut off first, as most are.
+    monkeypatch.setattr(sse_clients, "WATCH_AFTER_S", 60.0)
+    begun, left, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
+    async def slow(asked: Asked) -> None:
+        if asked.rpc == "initialize":
+            begun.set()
+            await left.wait()
+        if asked.method == "DELETE":
+            assert asked.headers["mcp-session-id"] == "s-1"
+            ended.set()
+        await stateful(asked)
+
+    async with upstream(slow, "legacy") as server, gateway(tmp_path, {"weather": server.url}) as gw:
+        async with visit(gw) as client, asyncio.timeout(10):
+            await client.post(ABLE)
+            await begun.wait()
+        async with asyncio.timeout(10):
+            while await client.post({"jsonrpc": "2.0", "method": "notifications/initialized"}) != 404:
+                pass
+            left.set()
+            await ended.wait()
+        assert await client.post(call()) == 404
+
+
+async def test_a_client_that_leaves_while_it_is_told_where_to_post_has_left(tmp_path):
+    told: list[bytes] = []
+
+    async def leaving(message: Json) -> None:
+        told.append(message.get("body", b""))
+        if told[-1]:
+            raise ConnectionResetError
+
+    async with upstream(weather) as server, gateway(tmp_path, {"weather": server.url}) as gw:
+        await asyncio.wait_for(served_to(gw, leaving, "GET", PATH), 10)
+        address = told[-1].decode().partition("data: ")[2].strip()
+        assert (await gw.post(address, call())).status_code == 404
+        assert server.seen == []
+
+
+async def test_a_server_that_stops_in_the_middle_of_a_call_raises_nothing(tmp_path):
+    begun, answered = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: Asked) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def send(message: Json) -> None:
+        if message["type"] == "http.response.body":
+            answered.set()
+
+    async with upstream(slow) as server, gateway(tmp_path, {"weather": server.url}) as gw, visit(gw) as client:
+        posting = asyncio.create_task(served_to(gw, send, "POST", client.address, call()))
+        async with asyncio.timeout(10):
+            await answered.wait()
+            await begun.wait()
+            posting.cancel("as a server does whose time to stop is up")
+            await posting
+        assert [line["reason"] for line in gw.records.lines if line["method"] == "tools/call"] == ["gateway_stopped"]
+
+
+async def test_a_server_that_fails_once_is_listened_to_again(tmp_path):
     async with (
-        upstream(hearable(failing_once), "legacy") as server,
+        upstream(hearable(refusing_first(503)), "legacy") as server,
         gateway(tmp_path, {"weather": server.url}) as gw,
         visit(gw) as client,
     ):
@@ -101,14 +166,8 @@ async def test_a_server_that_fails_once_is_listened_to_again(tmp_path):
 
 
 async def test_a_server_without_a_stream_is_asked_again_once_there_is_something_to_hear(tmp_path):
-    async def later(asked: Asked, before: int) -> None:
-        if before == 0:
-            await asked.respond.raw(b"", 405)
-            return
-        await telling(asked)
-
     async with (
-        upstream(hearable(later), "legacy") as server,
+        upstream(hearable(refusing_first(405)), "legacy") as server,
         gateway(tmp_path, {"weather": server.url}) as gw,
         visit(gw) as client,
         asyncio.timeout(10),

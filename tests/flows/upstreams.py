@@ -10,6 +10,8 @@ from typing import Any
 
 import uvicorn
 
+from tests.asgi import headers_of, read_body
+
 Json = dict[str, Any]
 PROBE = b'"gatehouse-probe"'
 """The id of the gateway's own questions."""
@@ -82,12 +84,7 @@ class Upstream:
         return [asked for asked in self.seen if asked.rpc == rpc]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        body, more = b"", True
-        while more:
-            message = await receive()
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-        headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
+        body, headers = await read_body(receive), headers_of(scope)
         path = f"{scope['path']}?{scope['query_string'].decode()}"
         message = json.loads(body) if body else None
         asked = Asked(scope["method"], headers, message, Respond(send), scope["client"], path)

@@ -1,6 +1,7 @@
 """One call on its way at a server of another dialect than the client's. Towards the client every server is legacy here:
 notifications, requests of the server's own, and the answer last, as one stream of messages."""
 
+import secrets
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Protocol
 
@@ -34,6 +35,11 @@ class Line(Protocol):
     async def cancel(self) -> None:
         """Tell the server that nobody waits any more. Never raises."""
         ...
+
+
+def new_id() -> str:
+    """For a request of the gateway's own, or one that must not share its id with another client's."""
+    return f"gatehouse-{secrets.token_hex(8)}"
 
 
 def notification(value: Mapping[str, Any]) -> Message:

@@ -5,20 +5,18 @@ be heard, with the part of the wish that it honours; what follows is in the lega
 """
 
 import asyncio
-import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway_core.egress import Response
-from gateway_core.errors import UpstreamGarbage
+from gateway_core.errors import UpstreamGarbage, UpstreamTimedOut
 from gateway_core.protocol import outbound
 from gateway_core.protocol.bridge import notifications
 from gateway_core.protocol.inbound import Call
-from gateway_core.protocol.versions import META_CLIENT_CAPABILITIES, META_CLIENT_INFO, META_VERSION, MODERN_VERSIONS
 from gateway_core.proxy.answering import finished_message
-from gateway_core.proxy.lines import notification
+from gateway_core.proxy.lines import new_id, notification
 from gateway_core.proxy.lines.remote import TELL_S, Address, Remote
 from gateway_core.proxy.place import Place
 from gateway_core.upstream.answers import Message, read_message
@@ -46,11 +44,7 @@ class ModernEar:
 
     async def messages(self) -> AsyncGenerator[Message]:
         """See proxy.lines.Line.messages."""
-        meta = {META_VERSION: MODERN_VERSIONS[-1], META_CLIENT_INFO: outbound.GATEWAY, META_CLIENT_CAPABILITIES: {}}
-        params = {"notifications": self.wish, "_meta": meta}
-        asked = outbound.modern_call(
-            {"jsonrpc": "2.0", "id": _new_id(), "method": "subscriptions/listen", "params": params}
-        )
+        asked = outbound.own_call("subscriptions/listen", {"notifications": self.wish}, call_id=new_id())
         dialect = self.place.sessionless().within(asked.version, None)
         response = await self.upstream.post(self.place.server, asked, dialect, deadline=self.deadline)
         if response.status != 200 or not is_stream(response):
@@ -170,9 +164,14 @@ class SseEar:
     async def _ask(self, call: Call) -> Message:
         assert self._session is not None  # noqa: S101 - the stream is open
         deadline = self._soon()
-        async with asyncio.timeout_at(deadline):
-            await self._session.connection.send(call, deadline=deadline)
-            return await self._session.connection.answer(call)
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._session.connection.send(call, deadline=deadline)
+                return await self._session.connection.answer(call)
+        except TimeoutError:
+            server = self.place.server
+            told = f"{server.name} did not answer {call.method} within {server.timeout_s:g} s."
+            raise UpstreamTimedOut(told) from None
 
     def _soon(self) -> float:
         return min(self.deadline, asyncio.get_running_loop().time() + self.place.server.timeout_s)
@@ -183,7 +182,7 @@ async def _subscribed(honoured: Wish, ask: Callable[[Call], Awaitable[Message]])
     uris = list(honoured.get("resourceSubscriptions", []))[:MAX_WATCHED]
     taken = []
     for uri in uris:
-        message = {"jsonrpc": "2.0", "id": _new_id(), "method": "resources/subscribe", "params": {"uri": uri}}
+        message = {"jsonrpc": "2.0", "id": new_id(), "method": "resources/subscribe", "params": {"uri": uri}}
         if (await ask(outbound.legacy_call(message))).kind == "answer":
             taken.append(uri)
     rest = {name: value for name, value in honoured.items() if name != "resourceSubscriptions"}
@@ -202,7 +201,3 @@ async def _heard(response: Response, call: Call | None, place: Place) -> AsyncGe
 
 def _acknowledged(honoured: Wish) -> Message:
     return notification({"jsonrpc": "2.0", "method": ACKNOWLEDGED, "params": {"notifications": dict(honoured)}})
-
-
-def _new_id() -> str:
-    return f"gatehouse-{secrets.token_hex(8)}"

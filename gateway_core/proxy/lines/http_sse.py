@@ -4,19 +4,17 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
-from gateway_core.errors import UpstreamError, UpstreamTimedOut
+from gateway_core.errors import UpstreamClosed, UpstreamError, UpstreamForgot, UpstreamTimedOut
 from gateway_core.protocol import outbound
 from gateway_core.protocol.inbound import Call
 from gateway_core.proxy.answering import note
+from gateway_core.proxy.lines.remote import TELL_S
 from gateway_core.proxy.place import Place
 from gateway_core.upstream.answers import Message
 from gateway_core.upstream.sessions import Guest
 from gateway_core.upstream.sse_sessions import SseSession, SseSessions
-
-TELL_S: Final = 5.0
-"""How long a word to the server beside a call may take: a response, a cancellation."""
 
 
 @dataclass(slots=True)
@@ -60,7 +58,11 @@ class SseLine:
         """See proxy.lines.Line.reply."""
         self._asked.discard(response["id"])
         self._allow(self.place.server.timeout_s)
-        await self._tell(outbound.legacy_call(response))
+        try:
+            await self._tell(outbound.legacy_call(response))
+        except UpstreamForgot as problem:
+            # The call was taken long before: that its stream is unknown now says nothing of what became of it.
+            raise UpstreamClosed(f"{self.place.server.name} no longer knows the stream of this call.") from problem
 
     def resumable(self) -> str | None:
         """See proxy.lines.Line.resumable."""

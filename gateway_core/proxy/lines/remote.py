@@ -6,16 +6,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway_core.errors import UpstreamError, UpstreamRefused
+from gateway_core.errors import UpstreamClosed, UpstreamError, UpstreamRefused
 from gateway_core.protocol import outbound
 from gateway_core.protocol.inbound import Call
-from gateway_core.proxy.place import Place
+from gateway_core.proxy.place import HOLDER_GONE, Place
 from gateway_core.upstream.answers import refused
 from gateway_core.upstream.client import UpstreamClient
 from gateway_core.upstream.reading import read_whole
 
 TELL_S: Final = 5.0
 """How long a word to the server beside a call may take: a response, a cancellation."""
+GONE: Final = (400, 404, 410)
+"""What servers say of a session that they do not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,20 @@ class Remote:
     address: Address
 
     async def reply(self, response: Mapping[str, Any]) -> None:
-        """Answer a request of the server. Raises `UpstreamError` when the server did not take it."""
+        """Answer a request of the server.
+
+        Raises:
+            UpstreamClosed: The server knows nothing any more that could be answered.
+            UpstreamError: It did not take the answer, but may take it later.
+        """
         name = self.place.server.name
         status, headers = await self._tell(outbound.legacy_call(response))
+        if status in GONE:
+            # The stream or session has ended in which it asked: with the process that held it, or at the server.
+            told = f"{HOLDER_GONE}: {name} did not take the answer (HTTP {status})."
+            raise UpstreamClosed(told, reason="answer_not_taken")
         if not 200 <= status < 300:
-            problem = refused(status, headers, name)
+            problem = refused(status, headers, self.place.server)
             told = f"{name} did not take the answer: {problem.message} Send it once more."
             raise UpstreamRefused(told, reason="answer_not_taken")
 

@@ -13,11 +13,9 @@ from typing import Any, Final
 from gateway_core.errors import UpstreamGarbage
 from gateway_core.protocol import outbound, param_headers
 from gateway_core.protocol.param_headers import Path
-from gateway_core.protocol.versions import META_CLIENT_CAPABILITIES, META_CLIENT_INFO, META_VERSION, MODERN_VERSIONS
-from gateway_core.proxy.answering import finished_message
+from gateway_core.proxy.answering import whole_answer
 from gateway_core.proxy.place import Place
 from gateway_core.upstream.client import UpstreamClient
-from gateway_core.upstream.reading import is_stream, read_answer, read_whole
 
 SHORTEST_S, LONGEST_S = 60.0, 3_600.0
 """Bounds of how long a list is believed, whatever its `ttlMs` says."""
@@ -81,20 +79,13 @@ class ToolHeaders:
         return {name: paths for name, paths in found.items() if paths}, for_s
 
     async def _page(self, place: Place, cursor: str | None) -> Mapping[str, Any]:
-        meta = {META_VERSION: MODERN_VERSIONS[-1], META_CLIENT_INFO: outbound.GATEWAY, META_CLIENT_CAPABILITIES: {}}
-        params = {"_meta": meta} if cursor is None else {"_meta": meta, "cursor": cursor}
-        call = outbound.modern_call(
-            {"jsonrpc": "2.0", "id": "gatehouse-tools", "method": "tools/list", "params": params}
-        )
+        params = {} if cursor is None else {"cursor": cursor}
+        call = outbound.own_call("tools/list", params, call_id="gatehouse-tools")
         deadline = place.deadline(asyncio.get_running_loop().time(), place.server.timeout_s)
         dialect = place.sessionless().within(call.version, None)
         response = await self.upstream.post(place.server, call, dialect, deadline=deadline)
-        if response.status == 200 and is_stream(response):
-            answer = await read_answer(response, call, place.server.name)
-        else:
-            # On a record of its own: a server without a list of tools is no fault of the call.
-            apart = replace(place, record=place.record.part())
-            answer = finished_message(call, response, await read_whole(response), apart)
+        # On a record of its own: a server without a list of tools is no fault of the call.
+        answer = await whole_answer(call, response, replace(place, record=place.record.part()))
         result = answer.value.get("result")
         return result if isinstance(result, dict) else {}
 

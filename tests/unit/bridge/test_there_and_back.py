@@ -7,12 +7,11 @@ from typing import Any
 import mcp_types._v2025_11_25 as v2025
 import mcp_types._v2026_07_28 as v2026
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mcp_types import methods as sdk
-from pydantic import TypeAdapter
 
-from gateway_core.protocol.bridge import asks, capabilities, content, errors, meta, notifications, requests, results
+from gateway_core.protocol.bridge import asks, content, errors, meta, notifications, requests, results
 from gateway_core.protocol.versions import (
     META_CLIENT_CAPABILITIES,
     META_CLIENT_INFO,
@@ -23,30 +22,15 @@ from gateway_core.protocol.versions import (
     URL_ELICITATION_REQUIRED,
 )
 from tests.unit.bridge import drawing
+from tests.unit.bridge.comparing import LEGACY, MODERN, drawn, signed, tidy, valid, without
 
-LEGACY, MODERN = "2025-11-25", "2026-07-28"
 BOTH = sorted({method for method, version in sdk.CLIENT_REQUESTS if version == LEGACY}
               & {method for method, version in sdk.CLIENT_REQUESTS if version == MODERN})  # fmt: skip
-drawn = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 per_method = pytest.mark.parametrize("method", BOTH)
-
-
-def without(holder: Any, *keys: str) -> Any:
-    return {key: value for key, value in holder.items() if key not in keys}
-
-
-def tidy(holder: Any) -> Any:
-    """Without `_meta` and `params` that hold nothing: to both eras that is the same as none."""
-    return {key: value for key, value in holder.items() if key not in ("_meta", "params") or value}
 
 
 def tidy_request(message: Any) -> Any:
     return tidy({**message, "params": tidy(message.get("params", {}))})
-
-
-def valid(model: Any, message: Any) -> bool:
-    TypeAdapter(model).validate_python(message, by_name=False)
-    return True
 
 
 @per_method
@@ -135,12 +119,6 @@ def test_a_modern_result_crosses_and_comes_back(method, data):
 OF_ANY = {"_meta", "resultType", drawing.UNKNOWN}
 
 
-def signed(result: Any, info: Any) -> Any:
-    """`result` with the name of its server, or none. The SDK reads anything there, so what it draws is no name."""
-    unsigned = meta.lacking(result, {META_SERVER_INFO})
-    return unsigned if info is None else meta.having(unsigned, {META_SERVER_INFO: info})
-
-
 @drawn
 @given(st.sampled_from(BOTH), st.integers(-32800, -31900), drawing.words, drawing.json_values)
 def test_an_error_crosses_either_way_with_its_message_and_data(method, code, text, detail):
@@ -151,50 +129,6 @@ def test_an_error_crosses_either_way_with_its_message_and_data(method, code, tex
     assert modern["code"] not in errors.RESERVED
     if code not in errors.RESERVED and code != RESOURCE_NOT_FOUND:
         assert modern["code"] == legacy["code"] == code
-
-
-@drawn
-@given(drawing.of(v2025.ClientCapabilities), drawing.of(v2026.ClientCapabilities))
-def test_a_clients_capabilities_cross_and_come_back(legacy, modern):
-    before = copy.deepcopy((legacy, modern))
-    crossed = capabilities.client_to_modern(legacy)
-    assert valid(v2026.ClientCapabilities, crossed)
-    expected = without(legacy, "tasks")
-    if "roots" in legacy:
-        expected["roots"] = without(legacy["roots"], "listChanged")
-    assert capabilities.client_to_legacy(crossed) == expected
-    crossed = capabilities.client_to_legacy(modern)
-    assert valid(v2025.ClientCapabilities, crossed)
-    assert capabilities.client_to_modern(crossed) == without(modern, "extensions")
-    assert (legacy, modern) == before
-
-
-@drawn
-@given(drawing.of(v2025.InitializeResult))
-def test_an_initialize_result_crosses_and_comes_back(initialized):
-    before = copy.deepcopy(initialized)
-    discovered = capabilities.discover_result(initialized, listening=True)
-    assert valid(v2026.DiscoverResult, discovered)
-    back = capabilities.initialize_result(discovered, version=before["protocolVersion"], name="x", listening=True)
-    assert back == tidy(before) | {"capabilities": without(before["capabilities"], "tasks")}
-    assert initialized == before
-
-
-@drawn
-@given(drawing.of(v2026.DiscoverResult), st.none() | drawing.of(v2026.Implementation))
-def test_a_discover_result_crosses_and_comes_back(discovered, info):
-    discovered = signed(discovered, info)
-    before = copy.deepcopy(discovered)
-    initialized = capabilities.initialize_result(discovered, version=LEGACY, name="weather", listening=True)
-    assert valid(v2025.InitializeResult, initialized)
-    back = capabilities.discover_result(initialized, listening=True)
-    named = {META_SERVER_INFO: {"name": "weather", "version": "unknown"}, **meta.read(before)}
-    made_anew = {"resultType": "complete", "supportedVersions": [MODERN], "ttlMs": 0, "cacheScope": "private"}
-    assert back == before | made_anew | {
-        "_meta": named,
-        "capabilities": without(before["capabilities"], "extensions"),
-    }
-    assert discovered == before
 
 
 @pytest.mark.parametrize("method", sorted(asks.ASKS))
