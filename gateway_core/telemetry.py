@@ -40,6 +40,8 @@ class CallRecord:
     upstream_s: float = 0.0
     bytes_in: int = 0
     bytes_out: int = 0
+    call_id: str | int | None = None
+    """Of the request, under which its answer goes whatever happens. Not written."""
     may_stream: bool = False
     """True once it is known that an event stream can answer this call. Not written."""
 

@@ -38,13 +38,14 @@ class Answer:
     """Head, body and end of one answer. The `on_…` methods are the parser's (httptools), in the order it calls them."""
 
     __slots__ = (
-        "_bodiless", "_fields", "_head_bytes", "_interim", "_max_bytes", "_size", "_source", "_unread", "_waiter",
-        "body_bytes", "complete", "error", "headers", "persistent", "spoiled", "status", "until_close",
+        "_bodiless", "_fields", "_head_bytes", "_interim", "_last_byte", "_max_bytes", "_size", "_source", "_unread",
+        "_waiter", "body_bytes", "complete", "error", "headers", "persistent", "spoiled", "status", "until_close",
     )  # fmt: skip
 
     def __init__(self, source: Source, *, max_bytes: int, bodiless: bool) -> None:
         self._source = source
         self._max_bytes = max_bytes
+        self._last_byte = max_bytes
         self._bodiless = bodiless
         self._fields: list[tuple[bytes, bytes]] = []
         self._head_bytes = 0
@@ -96,7 +97,7 @@ class Answer:
             self.spoiled = True
             return
         self.body_bytes += len(data)
-        if self.body_bytes > self._max_bytes:
+        if self.body_bytes > self._last_byte:
             self.fail(body_too_large(self._max_bytes))
             return
         self._unread.append(data)
@@ -164,6 +165,10 @@ class Answer:
     def extend(self, deadline: float) -> None:
         """Let the rest take until `deadline` (loop time)."""
         self._source.extend(deadline)
+
+    def refill(self) -> None:
+        """Let as many bytes come from here on as could at the beginning."""
+        self._last_byte = self.body_bytes + self._max_bytes
 
     def abandon(self) -> None:
         """Nobody reads any further: what has not arrived yet is not wanted."""

@@ -52,6 +52,11 @@ class Response:
         """Let the rest take until `deadline` (loop time) instead: a person was asked something on the way."""
         self._answer.extend(deadline)
 
+    def refill(self) -> None:
+        """Let as much of the body come from here on as could at the beginning: it goes on with something new."""
+        self._answer.refill()
+        self._inflated_bytes = 0
+
     @property
     def open(self) -> bool:
         """True while more may come."""

@@ -14,6 +14,7 @@ from gateway_core.ports import ABSENT, Clock, Item, Key, Keyring, Table, Unchang
 from gateway_core.protocol import session
 from gateway_core.protocol.reply import RawHeaders
 from gateway_core.protocol.session import Session
+from gateway_core.proxy.mailbox import MAX_TRIES
 from gateway_core.registry.servers import Server
 from gateway_core.storage import keys
 
@@ -163,7 +164,7 @@ class ClientSessions:
         key = keys.client_session(changed.digest)
         sealed = b"" if upstream_id is None else upstream_id.encode()
         hidden = base64.b64encode(await self.keyring.seal(sealed, context=f"upstream|{changed.digest}")).decode()
-        for _ in range(5):
+        for _ in range(MAX_TRIES):
             item = await self.table.get(key)
             current = changed if item is None else await self._with_state(changed, item)
             if current.upstream_id != changed.upstream_id:
@@ -194,7 +195,7 @@ class ClientSessions:
 
     async def _change(self, changed: Session, change: Any) -> None:
         key = keys.client_session(changed.digest)
-        for _ in range(5):
+        for _ in range(MAX_TRIES):
             item = await self.table.get(key)
             with suppress(Conflict):
                 return await self._put(key, change({} if item is None else dict(item.data)), item)

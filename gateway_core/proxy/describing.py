@@ -18,6 +18,7 @@ def describe(call: Call, place: Place) -> None:
     record = place.record
     record.method, record.capability = call.method or call.kind, (call.capability or "")[:MAX_RECORDED]
     record.era_in = record.era_out = call.era
+    record.call_id = call.id if call.kind == "request" else None
     # The head of these says more than their events: a session id, a status that makes clients fall back.
     record.may_stream = call.kind == "request" and call.method not in ("initialize", "server/discover")
     record.client, record.client_version = call.client

@@ -16,9 +16,10 @@ from gateway_core.protocol.versions import METHOD_NOT_FOUND, MODERN_STATUS
 from gateway_core.proxy.answering import check_alive, finished_reply, session_gone
 from gateway_core.proxy.legacy_clients import LegacyClients
 from gateway_core.proxy.lifecycle import Lifecycle
-from gateway_core.proxy.modern_clients import ModernClients
+from gateway_core.proxy.modern_clients import ModernClients, sent_anew
 from gateway_core.proxy.place import Place, stopped, stopped_early
 from gateway_core.proxy.relay import Sent, relay_answer
+from gateway_core.proxy.request_state import Again, Held
 from gateway_core.registry.servers import Server
 from gateway_core.upstream.client import UpstreamClient
 from gateway_core.upstream.eras import Eras
@@ -50,14 +51,16 @@ class Forwarding:
         """
         check_alive(place)
         try:
-            spoken = await self.eras.of(place.server, place.sessionless())
-            try:
-                return await self._in_session(call, place, spoken)
-            except UpstreamChangedEra as problem:
-                before, spoken = spoken, await self.eras.again(place.server, place.sessionless(), wrong=spoken)
-                if spoken == before:
-                    return _refused(call, spoken, problem, place.server)
-            return await self._in_session(call, place, spoken)
+            # A server may be spoken to otherwise than it was when it asked: the call is with it all the same.
+            state = await self.modern_clients.begun_before(call, place)
+            if isinstance(state, Held):
+                place.record.era_out = "legacy"
+                return await self.modern_clients.go_on(call, place, state)
+            if isinstance(state, Again):
+                call = sent_anew(call, place, state)
+            if await self.legacy_clients.take(call, place):
+                return ACCEPTED
+            return await self._as_spoken(call, place)
         except UpstreamForgot:
             if call.era == "modern" or place.session is None or place.session.upstream_id is None:
                 # Nothing that this client could open again: the session there is the gateway's own.
@@ -67,6 +70,17 @@ class Forwarding:
             if stopped(cancellation):
                 raise stopped_early() from None
             raise
+
+    async def _as_spoken(self, call: Call, place: Place) -> Reply | Stream:
+        """The call in what its server speaks, once more where that turns out to be something else by now."""
+        spoken = await self.eras.of(place.server, place.sessionless())
+        try:
+            return await self._in_session(call, place, spoken)
+        except UpstreamChangedEra as problem:
+            before, spoken = spoken, await self.eras.again(place.server, place.sessionless(), wrong=spoken)
+            if spoken == before:
+                return _refused(call, spoken, problem, place.server)
+        return await self._in_session(call, place, spoken)
 
     async def listen(self, place: Place) -> Stream:
         """The stream of a legacy session, for messages that belong to no call.
@@ -122,7 +136,7 @@ class Forwarding:
         if call.method == "subscriptions/listen" and self.listen_s == 0:
             problem = BadRequest("This gateway offers no subscriptions.", code=METHOD_NOT_FOUND)
             raise problem.of(call.id, http_status=404)
-        if _same_era(call, spoken):
+        if _same_era(call, spoken) or _answers_legacy(call, place):
             place.record.era_out = call.era
             return await self._relayed(call, place)
         place.record.era_out = "modern" if spoken.modern else "legacy"
@@ -172,13 +186,19 @@ def _same_era(call: Call, spoken: Spoken) -> bool:
     return spoken.modern if call.era == "modern" else spoken.legacy == "http"
 
 
+def _answers_legacy(call: Call, place: Place) -> bool:
+    """True for the answer to a question that passed as it is: a session there is a legacy server's, whatever is spoken
+    with it by now."""
+    return call.kind == "response" and place.session is not None and place.session.upstream_id is not None
+
+
 def _refused(call: Call, spoken: Spoken, problem: UpstreamChangedEra, server: Server) -> Reply:
     """What a refusal means that was not about the era after all: the server's own error, in the client's era. Where it
     gave none, and was not asked what it speaks, an administrator may have said it wrongly."""
     if problem.refusal is None:
         if pinned(server) is None:
             raise problem
-        raise UpstreamChangedEra(problem.message + doubt(server)) from problem
+        raise UpstreamChangedEra(f"{problem.message.rstrip('.')}.{doubt(server)}") from problem
     status, body = problem.refusal
     if _same_era(call, spoken):
         return Reply(status if call.era == "modern" else 200, body)

@@ -56,18 +56,40 @@ class Letters:
                 raise UpstreamTimedOut(f"{HOLDER_GONE}, or its server did not go on in time.") from None
             if (message := self._message(text)) is not None:
                 return message
+        await self.close()
         return await self.pump.next()
 
     async def soon(self, within_s: float) -> Message | None:
         """See Source.soon."""
         if self.pump is not None:
             return await self.pump.soon(within_s)
+        await self.close()
         deadline = asyncio.get_running_loop().time() + within_s
         async with aclosing(self.mailbox.letters(self.box, after=self.after, deadline=deadline)) as letters:
             async for number, text in letters:
-                self._letters, self.after = None, number
+                self.after = number
                 return self._message(text)
         return None
+
+    async def ending(self) -> Message | None:
+        """How the call has ended, if it has: what was said before that is passed over. Raises what ended it."""
+        await self.close()
+        more, now = True, asyncio.get_running_loop().time()
+        while more and self.pump is None:
+            more = False
+            async with aclosing(self.mailbox.letters(self.box, after=self.after, deadline=now)) as letters:
+                async for number, text in letters:
+                    more, self.after = True, number
+                    message = self._message(text)
+                    if message is not None and message.kind in ("answer", "error"):
+                        return message
+        return None
+
+    async def close(self) -> None:
+        """Look for no more letters until `next` does. What reads on goes on."""
+        letters, self._letters = self._letters, None
+        if letters is not None:
+            await letters.aclose()
 
     def _message(self, text: str) -> Message | None:
         """The message in a letter; None for the letter that says where to read on."""

@@ -35,6 +35,8 @@ from gateway_core.upstream.spoken import Spoken
 
 KEPT_HERE: Final = frozenset({"ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"})
 """Requests of the legacy era alone, whose effect the gateway keeps (2026-07-28 changelog, items 4 and 5)."""
+ASK_PREFIX: Final = "gatehouse-"
+"""How the ids of questions begin that go down the stream of a client."""
 CANCELLED: Final = "CANCELLED"
 CANCELLED_FOR_S: Final = 120.0
 """How long a cancellation is remembered for a call that has not looked yet."""
@@ -59,11 +61,9 @@ class LegacyClients:
             BadRequest: It cannot be carried; the message names it.
             UpstreamError: There is no usable answer.
         """
-        if call.kind == "response":
-            await self.mailbox.answer(_ask_box(place, str(call.id)), dict(call.message))
-            return ACCEPTED
         if call.kind == "notification":
             await self._notified(call, place)
+        if call.kind != "request":
             return ACCEPTED
         if call.method == "initialize":
             return await self.openings.initialize(call, place, spoken)
@@ -74,6 +74,13 @@ class LegacyClients:
             raise BadRequest(why, code=METHOD_NOT_FOUND, reason="cannot_cross").of(call.id, http_status=200)
         line = await self.switchboard.of_legacy_client(call, place, spoken)
         return await reply_or_stream(call, self._answer(call, place, line), place)
+
+    async def take(self, call: Call, place: Place) -> bool:
+        """Pass on the answer to a question of the gateway's own, whatever the server speaks by now; False for anything
+        else."""
+        if call.kind != "response" or not str(call.id).startswith(ASK_PREFIX):
+            return False
+        return await self.mailbox.answer(_ask_box(place, str(call.id)), dict(call.message))
 
     async def _note(self, call: Call, place: Place) -> Reply:
         """The answer to what the server does not need to know, because each request to it says so anew."""
@@ -121,7 +128,7 @@ class LegacyClients:
                 await pump.line.reply({"jsonrpc": "2.0", "id": request["id"], **answer})
             return b""
         _check_askable(request, place)
-        ask_id = f"gatehouse-{secrets.token_hex(12)}"
+        ask_id = f"{ASK_PREFIX}{secrets.token_hex(12)}"
         await self.mailbox.ask(_ask_box(place, ask_id), for_s=place.ask_s)
         pump.beside(self._answered(request, ask_id, place, pump.line))
         return reply.dump({**request, "id": ask_id})

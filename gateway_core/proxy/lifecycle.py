@@ -60,7 +60,12 @@ class Lifecycle:
             return place.in_session(now)
         deadline, dialect = self._soon(place), place.sessionless()
         opened = await open_session(self.upstream, place.server, dialect, legacy_guest(place), deadline=deadline)
-        counts = await self.sessions.replace_upstream(place.session, opened.session_id)
+        try:
+            counts = await self.sessions.replace_upstream(place.session, opened.session_id)
+        except BaseException:
+            # Nobody else knows of it.
+            await end_session(self.upstream, place.server, dialect, opened)
+            raise
         if counts.upstream_id != opened.session_id:
             await end_session(self.upstream, place.server, dialect, opened)
         return place.in_session(counts)

@@ -45,16 +45,19 @@ class Mailbox:
         await self.table.put(keys.letter(box, "ASKED"), {}, when=ABSENT, expires_at=until)
 
     async def answer(self, box: str, value: Any) -> bool:
-        """Put the answer into an open box; False where nothing is asked, or it was answered already."""
+        """Put the answer into an open box, where there is none yet; False where nothing is asked."""
         asked = await self.table.get(keys.letter(box, "ASKED"))
-        if asked is None or asked.data:
+        if asked is None:
             return False
+        if asked.data:
+            return True
         letter = await self._letter(box, json.dumps(value), for_s=0)
         try:
             key = keys.letter(box, "ASKED")
             await self.table.put(key, letter, when=Unchanged(asked.version), expires_at=asked.expires_at)
         except Conflict:
-            return False
+            # Another answer was faster.
+            return True
         self._wake(box)
         return True
 

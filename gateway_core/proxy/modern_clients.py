@@ -11,22 +11,22 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gateway_core.errors import BadRequest, UpstreamError, UpstreamRefused
-from gateway_core.protocol import reply, sse
+from gateway_core.errors import BadRequest, UpstreamError, UpstreamRefused, UpstreamUnreachable
+from gateway_core.protocol import json_text, reply, sse
 from gateway_core.protocol.bridge import asks, requests
 from gateway_core.protocol.inbound import Call
 from gateway_core.protocol.reply import ACCEPTED, Reply, Stream
 from gateway_core.protocol.versions import META_SERVER_INFO, METHOD_NOT_FOUND
 from gateway_core.proxy.guests import server_info_of
-from gateway_core.proxy.holding import Holding, Letters, Source
+from gateway_core.proxy.holding import RESUMABLE_S, Holding, Letters, Source
 from gateway_core.proxy.lines.pump import Pump
-from gateway_core.proxy.lines.remote import Remote
+from gateway_core.proxy.lines.remote import NOT_TAKEN, Remote
 from gateway_core.proxy.listening import Listening
 from gateway_core.proxy.modern_form import Asked, ModernForm
 from gateway_core.proxy.openings import Openings
 from gateway_core.proxy.place import Place
 from gateway_core.proxy.relay import reply_or_stream
-from gateway_core.proxy.request_state import Again, Held, RequestStates
+from gateway_core.proxy.request_state import Again, Held, RequestStates, not_ours
 from gateway_core.proxy.switchboard import Switchboard
 from gateway_core.upstream.spoken import Spoken
 
@@ -60,12 +60,29 @@ class ModernClients:
         why = requests.uncarried(call.message, "legacy")
         if why is not None:
             raise BadRequest(why, code=METHOD_NOT_FOUND, reason="cannot_cross").of(call.id, http_status=404)
-        params = call.message["params"]
-        state = await self.states.open(params["requestState"], call, place) if "requestState" in params else None
-        if isinstance(state, Again):
-            _check_done(state, params, place)
-        answer = self._resumed(call, place, state) if isinstance(state, Held) else self._begun(call, place, spoken)
-        return await reply_or_stream(call, answer, place)
+        if "requestState" in call.message["params"]:
+            # What the gateway itself gave has been looked at before: see `begun_before`.
+            raise not_ours(call)
+        return await reply_or_stream(call, self._begun(call, place, spoken), place)
+
+    async def begun_before(self, call: Call, place: Place) -> Held | Again | None:
+        """What the gateway knows of a call that its client sends once more, whatever its server speaks by now.
+
+        Raises:
+            BadRequest: It is too long ago.
+        """
+        params = call.message.get("params", {})
+        if call.era == "legacy" or call.kind != "request" or "requestState" not in params:
+            return None
+        return await self.states.open(params["requestState"], call, place)
+
+    async def go_on(self, call: Call, place: Place, state: Held) -> Reply | Stream:
+        """Answer what a legacy server asked in mid-call, and give back what comes of it.
+
+        Raises:
+            UpstreamError: There is no usable answer.
+        """
+        return await reply_or_stream(call, self._resumed(call, place, state), place)
 
     async def _begun(self, call: Call, place: Place, spoken: Spoken) -> Answer:
         """Send the call. When its server asks something, it is held."""
@@ -134,6 +151,7 @@ class ModernClients:
                 if not form.over:
                     await remote.cancel()
         finally:
+            await source.close()
             # What was read on here is held, or over; also where passing the answers on came to nothing.
             if source.pump is not None and not held:
                 await source.pump.close()
@@ -149,9 +167,9 @@ class ModernClients:
             return await self._answer(call.message["params"].get("inputResponses"), form.place, state)
         except UpstreamError:
             # A call that has ended meanwhile takes no answers: how it ended is what the client should hear.
-            if (ended := await source.soon(0)) is None:
+            if (ending := await source.ending()) is None:
                 raise
-            form.kept = ended
+            form.kept = ending
             return None
 
     async def _answer(self, responses: Any, place: Place, state: Held) -> Asked | None:
@@ -162,11 +180,14 @@ class ModernClients:
         mailbox, remote = self.holding.mailbox, Remote(self.switchboard.upstream, place, state.address)
         for key, value in given.items():
             name = f"A{state.after:06d}{key}"
-            if await mailbox.mark(state.box, name, for_s=place.ask_s):
+            # The state may be good for as long: an answer that is given again within that time is not passed on again.
+            if await mailbox.mark(state.box, name, for_s=max(RESUMABLE_S, place.ask_s)):
                 try:
                     await remote.reply(asks.answer(state.asked[key][0], value))
-                except BaseException:
-                    await mailbox.unmark(state.box, name)
+                except UpstreamError as problem:
+                    # Whatever else ends this, a client that leaves too, says nothing of whether the server has it.
+                    if isinstance(problem, UpstreamUnreachable) or problem.reason == NOT_TAKEN:
+                        await mailbox.unmark(state.box, name)
                     raise
         missing = {key: ids for key, ids in state.asked.items() if key not in given}
         if not missing:
@@ -193,11 +214,19 @@ def _required(call: Call, asked: Asked, state: str, server_info: Mapping[str, An
     return Reply(200, reply.result(call, found | ({"_meta": {META_SERVER_INFO: server_info}} if server_info else {})))
 
 
-def _check_done(state: Again, params: dict[str, Any], place: Place) -> None:
-    """Raise UpstreamRefused unless the client says that everything was opened."""
+def sent_anew(call: Call, place: Place, state: Again) -> Call:
+    """The call as it was before its server refused it: what the client adds to it is the gateway's, not the server's.
+
+    Raises:
+        UpstreamRefused: The client does not say that everything was opened.
+    """
+    params = call.message["params"]
     responses = params.get("inputResponses")
     given = responses if isinstance(responses, dict) else {}
     done = [given[key].get("action") == "accept" for key in state.asked if isinstance(given.get(key), dict)]
     if len(done) != len(state.asked) or not all(done):
         told = f"{place.server.name} needs something to be done at the address it gave first, and that was declined."
         raise UpstreamRefused(told, reason="declined")
+    before = {name: value for name, value in params.items() if name not in ("inputResponses", "requestState")}
+    message = {**call.message, "params": before}
+    return replace(call, message=message, wire=json_text.write(message))

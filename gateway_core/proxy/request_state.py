@@ -73,15 +73,15 @@ class RequestStates:
             raise UpstreamGarbage(f"{place.server.name} asked under ids that are too long to be carried to the answer.")
         return text
 
-    async def open(self, text: object, call: Call, place: Place) -> Held | Again:
-        """The state that was sealed for this call of this caller.
+    async def open(self, text: object, call: Call, place: Place) -> Held | Again | None:
+        """The state that was sealed for this call of this caller; None where that is none, or not one of ours.
 
         Raises:
-            BadRequest: It was altered, is another call's or another caller's, or is too old.
+            BadRequest: It is too old.
         """
         told = await self._opened(text, call, place)
         if told is None:
-            raise _refused("is not one that this gateway gave for this request", call)
+            return None
         if self.clock() > told["until"]:
             late = "is too old: what it is about had to be answered earlier"
             raise _refused(f"{late}. What the server did since is unknown: check before you repeat it", call)
@@ -105,6 +105,11 @@ def _context(call: Call, place: Place) -> str:
     params = {name: value for name, value in call.message.get("params", {}).items() if name not in _NOT_OF_THE_CALL}
     digest = hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()
     return f"state|{place.caller.principal}|{place.server.id}|{call.method}|{digest}"
+
+
+def not_ours(call: Call) -> BadRequest:
+    """What a client hears whose state was altered, is another call's or another caller's, or a server's own."""
+    return _refused("is not one that this gateway gave for this request", call)
 
 
 def _refused(why: str, call: Call) -> BadRequest:

@@ -7,7 +7,7 @@ through the mailbox to whoever holds the stream (`proxy.sse_streams`).
 import asyncio
 import logging
 import secrets
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -112,11 +112,8 @@ class SseClients:
     async def _watch(self, box: str, carrying: asyncio.Task[None]) -> None:
         """Cancel a call whose client has left, whichever process held its stream."""
         await asyncio.sleep(WATCH_AFTER_S)
-        while not carrying.cancelling():
-            # The store may stutter; it is looked again a second later.
-            with suppress(GatewayError):
-                await self.mailbox.until_marked(box, CLOSED)
-                carrying.cancel()
+        await self.mailbox.until_marked(box, CLOSED)
+        carrying.cancel()
 
     async def _answer(self, call: Call, inside: Place, decision: Decision, box: str) -> None:
         record = inside.record

@@ -5,6 +5,7 @@ and ends with the stream.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 from gateway_core.access.identify import Identify
 from gateway_core.access.policy import decide
-from gateway_core.errors import GatewayError, MethodNotAllowed, NotFound
+from gateway_core.errors import GatewayError, MethodNotAllowed, NotFound, StoreUnavailable
 from gateway_core.protocol import sse
 from gateway_core.proxy.client_sessions import ClientSessions
 from gateway_core.proxy.describing import allow
@@ -21,6 +22,8 @@ from gateway_core.proxy.forwarding import Forwarding
 from gateway_core.proxy.mailbox import Mailbox
 from gateway_core.proxy.place import Place, stopped
 from gateway_core.registry.directory import Directory
+
+logger = logging.getLogger(__name__)
 
 LIFE_S: Final = 86_400.0
 """How long a stream may last where the platform does not cut it. These clients do not come back by themselves."""
@@ -58,19 +61,19 @@ class SseStreams:
         taking = asyncio.create_task(outbox.get())
         try:
             yield sse.write(sse.Event(address, name="endpoint"))
-            while not (reading.done() and outbox.empty()):
-                if taking.done():
-                    taking = asyncio.create_task(outbox.get())
+            while taking.done() or not (reading.done() and outbox.empty()):
                 await asyncio.wait({taking, reading}, return_when=asyncio.FIRST_COMPLETED)
                 if taking.done():
                     yield taking.result()
+                    taking = asyncio.create_task(outbox.get())
         except asyncio.CancelledError as cancellation:
             if not stopped(cancellation):
                 raise
         finally:
             taking.cancel()
             reading.cancel()
-            await asyncio.gather(taking, reading, return_exceptions=True)
+            _, outcome = await asyncio.gather(taking, reading, return_exceptions=True)
+            _log(outcome)
             await self._close(place, box)
 
     async def inside(self, place: Place, box: str) -> Place:
@@ -95,13 +98,22 @@ class SseStreams:
                 await self._end(place, kept)
         if before == _ENDED:
             raise stream_gone()
+        # A client that initializes again leaves the session behind that it had on this stream.
+        await self._end(place, before)
 
     async def _close(self, place: Place, box: str) -> None:
-        """The session ends with its stream."""
+        """The session ends with its stream, and so do the calls under way: each whatever becomes of the others."""
         with suppress(GatewayError):
-            before = await self.mailbox.swap(box, _SESSION, _ENDED, unless=_ENDED, for_s=LIFE_S)
             await self.mailbox.mark(box, CLOSED, for_s=LIFE_S)
-            await self._end(place, before)
+        with suppress(GatewayError):
+            await self._end(place, await self._ended(box))
+
+    async def _ended(self, box: str) -> Any:
+        """What was kept of the session, which from now on is over; also where nobody can be told so."""
+        try:
+            return await self.mailbox.swap(box, _SESSION, _ENDED, unless=_ENDED, for_s=LIFE_S)
+        except GatewayError:
+            return await self.mailbox.kept(box, _SESSION)
 
     async def _end(self, place: Place, kept: Any) -> None:
         with suppress(GatewayError):
@@ -121,32 +133,46 @@ class SseStreams:
         # A platform that cuts streams does not say when a client has left; there the operator's bound counts.
         for_s = LIFE_S if isinf(place.request.ends_at) else float(self.listen_s)
         ends_at, listening = place.deadline(loop.time(), for_s), None
+        known_until = loop.time() + self.listen_s
         try:
             while loop.time() < ends_at:
-                until = min(loop.time() + self.listen_s, ends_at)
-                async with aclosing(self.mailbox.received(box, deadline=until)) as letters:
-                    async for text in letters:
-                        if text == LOOK:
-                            listening = await self._look(place, box, outbox, listening)
-                        else:
-                            await outbox.put(sse.message(text.encode()))
-                place = await self._afresh(place)
+                try:
+                    if loop.time() >= known_until:
+                        place = await self._afresh(place)
+                        known_until = loop.time() + self.listen_s
+                    async with aclosing(self.mailbox.received(box, deadline=min(known_until, ends_at))) as letters:
+                        async for text in letters:
+                            if text == LOOK:
+                                listening = await self._look(place, box, outbox, listening)
+                            else:
+                                await outbox.put(sse.message(text.encode()))
+                except StoreUnavailable:
+                    # These clients do not come back by themselves, and nothing reaches them while it lasts.
+                    await asyncio.sleep(AGAIN_S)
         finally:
             if listening is not None:
                 listening.cancel()
-                await asyncio.gather(listening, return_exceptions=True)
+                _log(*await asyncio.gather(listening, return_exceptions=True))
 
     async def _look(
         self, place: Place, box: str, outbox: Outbox, listening: asyncio.Task[None] | None
     ) -> asyncio.Task[None] | None:
         """Listen to the server as soon as the client has a session there."""
-        inside = await self.inside(place, box)
+        inside = await self._found(place, box)
         if inside.session is None:
             return listening
         if listening is None or listening.done():
             return asyncio.create_task(self._listen(place, box, outbox))
         self.sessions.nudge(inside.session)
         return listening
+
+    async def _found(self, place: Place, box: str) -> Place:
+        """See `inside`; as soon as the store can say, because nobody asks once more."""
+        while True:
+            try:
+                return await self.inside(place, box)
+            except StoreUnavailable:
+                await asyncio.sleep(AGAIN_S)
 
     async def _listen(self, place: Place, box: str, outbox: Outbox) -> None:
         """What the server says on its own account, for as long as it can be listened to."""
@@ -185,6 +211,12 @@ class SseStreams:
         if decide(caller, workspace, server).answer == "out_of_reach":
             raise stream_gone()
         return replace(place, caller=caller, revision=revision, workspace=workspace, server=server)
+
+
+def _log(outcome: object) -> None:
+    """Leave a trace of a fault of the gateway itself: what else ends a stream is the client's or the server's doing."""
+    if isinstance(outcome, Exception) and not isinstance(outcome, GatewayError):
+        logger.error("stream_failed", exc_info=outcome)
 
 
 def stream_gone() -> NotFound:

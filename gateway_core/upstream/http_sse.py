@@ -33,6 +33,8 @@ class SseConnection:
     response: Response
     endpoint: str
     _events: AsyncIterator[sse.Event]
+    _until: float
+    """Event loop time until which the stream may last."""
     alive: bool = field(default=True)
     """False once the stream has ended, as far as its reader has noticed."""
 
@@ -40,6 +42,16 @@ class SseConnection:
     def open(self) -> bool:
         """True while nothing has ended the stream yet, whether somebody reads or not."""
         return self.response.open
+
+    def last(self, until: float) -> None:
+        """Let the stream last until `until` (event loop time) at least."""
+        if until > self._until:
+            self._until = until
+            self.response.extend(until)
+
+    def begin(self) -> None:
+        """A call begins: as much may come in its course as in that of any other."""
+        self.response.refill()
 
     async def send(self, call: Call, *, deadline: float) -> None:
         """Post one message; what it leads to comes on the stream.
@@ -94,7 +106,7 @@ async def connect(client: UpstreamClient, server: Server, dialect: Dialect, *, d
 
     Raises:
         UpstreamError: It cannot be told: no connection, no credential, not a word.
-        UpstreamGarbage: It names an address of another origin, which would be given our credentials.
+        UpstreamGarbage: It names no address, or one of another origin, which would be given our credentials.
     """
     try:
         # The deadline is that of the stream: a server that never answers would be waited for as long.
@@ -119,11 +131,24 @@ async def connect(client: UpstreamClient, server: Server, dialect: Dialect, *, d
     if first is None or first.name != "endpoint" or not first.data or len(first.data) > MAX_ENDPOINT:
         await response.close()
         return None
-    endpoint = urljoin(server.url, first.data.strip())
-    if origin_of(endpoint) != origin_of(server.url):
+    try:
+        endpoint = _endpoint(first.data.strip(), server)
+    except UpstreamGarbage:
         await response.close()
+        raise
+    return SseConnection(client, server, dialect, response, endpoint, events, deadline)
+
+
+def _endpoint(named: str, server: Server) -> str:
+    """The address that takes messages. Raises UpstreamGarbage where there is none that may be used."""
+    try:
+        endpoint = urljoin(server.url, named)
+        same = origin_of(endpoint) == origin_of(server.url)
+    except ValueError:
+        raise UpstreamGarbage(f"{server.name} wants its messages at an address that is none.") from None
+    if not same:
         raise UpstreamGarbage(f"{server.name} wants its messages at another origin, which the gateway does not follow.")
-    return SseConnection(client, server, dialect, response, endpoint, events)
+    return endpoint
 
 
 def _check_able(server: Server, response: Response) -> None:

@@ -142,12 +142,15 @@ def _inconclusive(server: Server, initialized: Heard) -> UpstreamError:
         return UpstreamRefused(told, reason=initialized.problem.reason)
     if 300 <= initialized.status < 400 or initialized.status >= 500:
         return refused(initialized.status, {}, server)
-    said = f"HTTP {initialized.status}"
-    if initialized.message is not None and initialized.message.kind == "error":
-        said += f", {str(initialized.message.value['error'])[:200]}"
+    said = f"HTTP {initialized.status}{_words_of(initialized.message)}"
+    asked = "initialize" if server.era == "legacy" else "server/discover or initialize"
     streams = ", and opens no HTTP+SSE stream" if server.transport == "auto" else ""
-    return UpstreamGarbage(
-        f"{server.name} speaks no revision of MCP that the gateway knows: it answered neither server/discover nor "
-        f"initialize ({said}){streams}.{doubt(server, besides='its URL')}",
-        reason="upstream_not_mcp",
-    )
+    told = f"{server.name} answers {asked} with nothing that the gateway can use ({said}){streams}."
+    return UpstreamGarbage(told + doubt(server, besides="its URL"), reason="upstream_not_mcp")
+
+
+def _words_of(message: Message | None) -> str:
+    """What an error says, after a comma and without a full stop, or nothing."""
+    error = None if message is None or message.kind != "error" else message.value["error"]
+    words = error.get("message") if isinstance(error, dict) else None
+    return f", {words[:200].rstrip('. ')}" if isinstance(words, str) and words else ""

@@ -156,7 +156,7 @@ class KeptSessions:
         if item is not None and stored is not None:
             return self._hold(key, stored, item.expires_at or 0)
         opened = await open_session(self.client, server, dialect, guest, deadline=deadline)
-        return await self._settled(await self._keep(key, opened, item), opened, server, dialect)
+        return await self._settled(key, opened, item, server, dialect)
 
     async def renewed(
         self, server: Server, dialect: Dialect, guest: Guest, *, dead_id: str | None, deadline: float
@@ -177,12 +177,17 @@ class KeptSessions:
         if item is not None and stored is not None and stored.session_id != dead_id:
             return self._hold(key, stored, item.expires_at or 0)
         opened = await open_session(self.client, server, dialect, guest, deadline=deadline)
-        return await self._settled(await self._keep(key, opened, item), opened, server, dialect)
+        return await self._settled(key, opened, item, server, dialect)
 
     async def _settled(
-        self, kept: UpstreamSession, opened: UpstreamSession, server: Server, dialect: Dialect
+        self, key: Key, opened: UpstreamSession, before: Item | None, server: Server, dialect: Dialect
     ) -> UpstreamSession:
         """The session that counts; one that was opened for nothing is ended."""
+        try:
+            kept = await self._keep(key, opened, before)
+        except BaseException:
+            await end_session(self.client, server, dialect, opened)
+            raise
         if kept.session_id != opened.session_id:
             await end_session(self.client, server, dialect, opened)
         return kept

@@ -19,7 +19,7 @@ from gateway_core.upstream.sessions import Guest, initialize_result
 IDLE_S: Final = 30.0
 """How long a stream waits for the next call of the same caller."""
 LIFE_S: Final = 900.0
-"""How long a stream may live at all."""
+"""How old a stream may be that a call begins on. It lasts until that call has ended."""
 MAX_IDLE: Final = 50
 
 
@@ -29,6 +29,8 @@ class SseSession:
 
     connection: SseConnection
     initialized: Mapping[str, Any]
+    old_at: float
+    """Event loop time from which on no call begins on it."""
     log_level: str | None = None
     idle_since: float = field(default=0.0)
     expiry: asyncio.TimerHandle | None = field(default=None)
@@ -42,9 +44,10 @@ class SseSession:
 
     @property
     def usable(self) -> bool:
-        """True while the stream is open, as far as one can see."""
-        loop = asyncio.get_running_loop()
-        return self.connection.alive and self.connection.open and loop.time() - self.idle_since < IDLE_S
+        """True while a call may begin on the stream, as far as one can see."""
+        now = asyncio.get_running_loop().time()
+        there = self.connection.alive and self.connection.open
+        return there and now - self.idle_since < IDLE_S and now < self.old_at
 
     def stay(self) -> None:
         """Not to be closed for having been idle, from now on."""
@@ -134,12 +137,12 @@ async def open_sse(
             connection = await connect(client, server, dialect.within(None, None), deadline=lives_until)
             if connection is None:
                 raise UpstreamChangedEra(f"{server.name} opens no HTTP+SSE stream.")
-            return await _initialized(connection, guest, deadline=deadline)
+            return await _initialized(connection, guest, deadline=deadline, old_at=lives_until)
     except TimeoutError:
         raise UpstreamTimedOut(f"{server.name} did not answer initialize in the time there was.") from None
 
 
-async def _initialized(connection: SseConnection, guest: Guest, *, deadline: float) -> SseSession:
+async def _initialized(connection: SseConnection, guest: Guest, *, deadline: float, old_at: float) -> SseSession:
     asked = outbound.initialize(
         "gatehouse-open", version=guest.version, capabilities=guest.capabilities, client=guest.client
     )
@@ -150,4 +153,4 @@ async def _initialized(connection: SseConnection, guest: Guest, *, deadline: flo
     except BaseException:
         await connection.close()
         raise
-    return SseSession(connection, result)
+    return SseSession(connection, result, old_at)

@@ -113,7 +113,7 @@ class McpApp:
             record.fail("failed", "internal_error")
             if outlet.streaming:
                 raise
-            answer = reply.broken(record.request_id)
+            answer = reply.broken(record.request_id, record.call_id)
         await outlet.reply(Reply(answer.status, b"", answer.headers) if scope["method"] == "HEAD" else answer)
 
     async def _route(self, scope: Scope, headers: Headers, record: CallRecord, outlet: Outlet) -> Reply | Stream:

@@ -13,7 +13,7 @@ import httpx2
 from tests.apart.worlds import World
 
 Json = dict[str, Any]
-ASKABLE: Json = {"elicitation": {}, "sampling": {}, "roots": {}}
+ASKABLE: Json = {"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {}}
 FORM = {"name": "Ana", "color": "blue", "ok": True, "username": "ana", "email": "ana@example.com"}
 MODEL = {"role": "assistant", "content": {"type": "text", "text": "Paris"}, "model": "fake"}
 
@@ -21,6 +21,8 @@ MODEL = {"role": "assistant", "content": {"type": "text", "text": "Paris"}, "mod
 def answer_to(request: Json) -> Json:
     """What a person, a model or a client's settings say to what a server asks."""
     match request["method"]:
+        case "elicitation/create" if request["params"].get("mode") == "url":
+            return {"action": "accept"}
         case "elicitation/create":
             wanted = request["params"]["requestedSchema"]["properties"]
             return {"action": "accept", "content": {name: FORM[name] for name in wanted}}

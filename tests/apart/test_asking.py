@@ -1,8 +1,10 @@
 """A server asks something in the course of a call, and the answer reaches another process than the call did."""
 
+import asyncio
+
 import pytest
 
-from tests.apart.clients import ModernClient, words
+from tests.apart.clients import LegacyClient, ModernClient, words
 from tests.apart.conftest import Stage
 from tests.flows.upstreams import Asked, result, text, upstream
 from tests.processes import Kind
@@ -121,3 +123,69 @@ async def test_a_server_that_does_not_wait_for_its_answer_is_not_waited_for_eith
         await stage.world.serve("hasty-server", server.url)
         client = ModernClient(stage.world, stage.http, "hasty-server")
         assert words(await client.call(stage.world.doors[0], "impatient")) == "I could not wait."
+
+
+ELSEWHERE = {"mode": "url", "message": "Log in.", "url": "https://auth.example/start"}
+
+
+async def legacy_with_login(asked: Asked) -> None:
+    """A legacy server that has an address opened in mid-call, and waits until the client says that it was."""
+    if asked.rpc == "initialize":
+        opened = {"protocolVersion": "2025-11-25", "capabilities": {}}
+        await asked.respond.json(result(asked, opened), headers={"mcp-session-id": "s-1"})
+    elif asked.rpc == "tools/call":
+        await asked.respond.stream()
+        await asked.respond.event(
+            {"jsonrpc": "2.0", "id": "q", "method": "elicitation/create", "params": {**ELSEWHERE, "elicitationId": "e"}}
+        )
+        await asked.respond.event(text(asked, f"Opened: {await OPENED.get()}."))
+        await asked.respond.end()
+    else:
+        if isinstance(asked.message, dict) and asked.message.get("id") == "q":
+            OPENED.put_nowait(asked.message["result"]["action"])
+        await asked.respond.raw(b"", 405 if asked.method == "GET" else 202)
+
+
+async def modern_with_login(asked: Asked) -> None:
+    """A modern server that does the same in its own way."""
+    if asked.rpc == "server/discover":
+        offered = {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}, "resultType": "complete"}
+        await asked.respond.json(result(asked, offered))
+    elif asked.rpc == "tools/list":
+        await asked.respond.json(result(asked, {"tools": [], "resultType": "complete"}))
+    elif "inputResponses" in asked.message["params"]:
+        await asked.respond.json(text(asked, f"Opened: {asked.message['params']['inputResponses']['q']['action']}."))
+    else:
+        wanted = {"q": {"method": "elicitation/create", "params": ELSEWHERE}}
+        await asked.respond.json(result(asked, {"resultType": "input_required", "inputRequests": wanted}))
+
+
+OPENED: "asyncio.Queue[str]" = asyncio.Queue()
+
+
+async def test_a_modern_client_says_at_another_process_that_it_opened_an_address(stage: Stage):
+    async with upstream(legacy_with_login, "legacy") as server:
+        await stage.world.serve("legacy-login", server.url)
+        client = ModernClient(stage.world, stage.http, "legacy-login")
+        here, there = stage.world.doors
+        first = await client.call(here, "enter")
+        (wanted,) = first["result"]["inputRequests"].values()
+        assert wanted == {"method": "elicitation/create", "params": ELSEWHERE}
+        state = first["result"]["requestState"]
+        last = await client.call(there, "enter", inputResponses={"ask-1": {"action": "accept"}}, requestState=state)
+        assert words(last) == "Opened: accept."
+        assert len(server.calls("tools/call")) == 1
+
+
+async def test_a_legacy_client_says_at_another_process_that_it_opened_an_address(stage: Stage):
+    async with upstream(modern_with_login, "modern") as server:
+        await stage.world.serve("modern-login", server.url)
+        client = LegacyClient(stage.world, stage.http, "modern-login")
+        here, there = stage.world.doors
+        await client.open(here)
+        async with client.calling(here, "enter") as messages:
+            wanted = await anext(messages)
+            # A legacy client may be told by this id that what was opened is done.
+            assert wanted["params"] == {**ELSEWHERE, "elicitationId": wanted["params"]["elicitationId"]}
+            await client.answer(there, wanted)
+            assert words(await anext(messages)) == "Opened: accept."

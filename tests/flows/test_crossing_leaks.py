@@ -3,11 +3,14 @@
 import asyncio
 import base64
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
-from gateway_core.errors import UpstreamGarbage
+from gateway_core.errors import StoreUnavailable, UpstreamGarbage
+from gateway_core.ports import Key
 from gateway_core.proxy.lines.pump import AHEAD, Pump
+from gateway_core.storage.sqlite import SqliteTable
 from gateway_core.upstream.answers import Message
 from tests.flows.crossing import Legacy
 from tests.flows.gateways import INITIALIZE, MODERN_META, Gateway, call, gateway
@@ -93,6 +96,28 @@ async def test_a_late_word_that_a_session_is_forgotten_does_not_cost_the_new_one
         sessions.late[1].set()
         assert "Sunny." in (await sent[1]).text
         assert sessions.opened == before + 1
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+async def test_a_session_that_cannot_be_remembered_is_ended_again(tmp_path, monkeypatch, era):
+    sessions = Sessions()
+    async with upstream(sessions, "legacy") as server, gateway(tmp_path, {"weather": server.url}) as gw:
+        opened = (await gw.post(PATH, INITIALIZE)).headers["mcp-session-id"]
+        assert era == "legacy" or (await modern(gw)).status_code == 200
+        sessions.known.clear()
+        put = SqliteTable.put
+
+        async def refuse(table: SqliteTable, key: Key, *given: Any, **named: Any) -> Any:
+            if key.sk == "SESSION":
+                raise StoreUnavailable("The database did not answer.")
+            return await put(table, key, *given, **named)
+
+        monkeypatch.setattr(SqliteTable, "put", refuse)
+        before = sessions.opened
+        answer = await (modern(gw) if era == "modern" else legacy(gw, opened))
+        assert answer.status_code == 503
+        assert sessions.opened == before + 1
+        assert sessions.known == set()
 
 
 async def test_a_kept_session_that_cannot_be_read_is_replaced_once(tmp_path):

@@ -3,6 +3,8 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+import pytest
+
 from gateway_core.egress import Response
 from tests.flows.crossing import HttpSse, Legacy, Modern
 from tests.flows.gateways import gateway
@@ -220,6 +222,24 @@ async def test_a_server_that_asks_where_nobody_can_be_asked_is_told_so(tmp_path,
         declared = crossing.upstream.calls("initialize")[-1].message["params"]["capabilities"]
         assert declared == {}
         assert [(reply["id"], "result" in reply) for reply in server.replies] == [("p", True), ("s", False)]
+
+
+@pytest.mark.parametrize("status", [400, 404, 405])
+async def test_a_subscription_that_a_server_refuses_in_http_alone_costs_nothing_else_of_the_wish(tmp_path, status):
+    class Picky(Legacy):
+        async def __call__(self, asked: Asked) -> None:
+            if asked.rpc == "resources/subscribe" and asked.message["params"]["uri"] == A:
+                return await asked.respond.raw(b"", status)
+            return await super().__call__(asked)
+
+    server = Picky(capabilities=OFFERS)
+    async with crossed(tmp_path, Cell(ModernVisitor, Picky), server) as crossing:
+        wanted = {"notifications": {"toolsListChanged": True, "resourceSubscriptions": [A, B]}}
+        async with crossing.client.open("subscriptions/listen", wanted) as messages:
+            honoured = (await soon(messages))["params"]["notifications"]
+            assert honoured == {"toolsListChanged": True, "resourceSubscriptions": [B]}
+            server.tell("tools/list_changed")
+            assert (await soon(messages))["method"] == "notifications/tools/list_changed"
 
 
 @cells()

@@ -64,6 +64,23 @@ async def test_headers_that_a_server_finds_wrong_are_made_anew_from_its_list_and
 
 
 @at_modern
+@pytest.mark.parametrize(("refusals", "outcome"), [(1, ("ok", "")), (2, ("error", "code_-32020"))])
+async def test_a_call_whose_headers_were_made_anew_has_failed_when_it_is_refused_again(
+    tmp_path, cell, refusals, outcome
+):
+    server: Server = cell.server(answers={"tools/list": {"tools": [tool("forecast")], **HINTS}})
+
+    async def strict(stage: Stage) -> None:
+        await (stage.answer() if stage.server.played > refusals else stage.refuse(-32020, 400))
+
+    server.play = strict
+    async with crossed(tmp_path, cell, server) as crossing:
+        assert ("result" in (await crossing.client.call())[-1]) is (outcome[0] == "ok")
+        line = crossing.gw.records.lines[-1]
+        assert (line["outcome"], line["reason"]) == outcome
+
+
+@at_modern
 async def test_tools_that_no_client_over_http_may_call_are_left_out_and_hints_that_legacy_lacks_too(tmp_path, cell):
     twice = {"a": {"type": "string", "x-mcp-header": "City"}, "b": {"type": "string", "x-mcp-header": "city"}}
     listed = [tool("forecast", **CITY), tool("rain", **twice), {**tool("wind"), "outputSchema": {"type": "array"}}]

@@ -158,8 +158,8 @@ REFUSALS = {
     500: "failed (HTTP 500). Try again later.",
     503: "failed (HTTP 503). Try again later.",
     302: "redirects to another address (HTTP 302)",
-    404: "it answered neither server/discover nor initialize (HTTP 404), and opens no HTTP+SSE stream.",
-    200: "speaks no revision of MCP that the gateway knows",
+    404: "nothing that the gateway can use (HTTP 404), and opens no HTTP+SSE stream.",
+    200: "with nothing that the gateway can use",
 }
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from gateway_core.proxy.forwarding import Forwarding
 from tests.evil import closed_port, evil_upstream
 from tests.flows.gateways import call, events, gateway
-from tests.flows.upstreams import Asked, result, serving, text, upstream
+from tests.flows.upstreams import Asked, result, serving, text, upstream, weather
 
 UNKNOWN = " What it did with the call is unknown: check before you repeat it."
 FAULTS = {
@@ -258,3 +259,18 @@ async def test_a_call_on_lambda_is_answered_before_the_platform_cuts_the_line(tm
             assert time.monotonic() - begun < 2.5
         assert "did not answer within 0.5 s" in response.json()["result"]["content"][0]["text"]
         assert response.headers["x-request-id"] == gw.records.lines[-1]["request_id"] == "r-1"
+
+
+async def test_a_fault_of_the_gateway_itself_is_the_answer_to_the_request_that_met_it(tmp_path, monkeypatch):
+    async def broken(*_: Any) -> Any:
+        raise RuntimeError("a bug of ours")
+
+    monkeypatch.setattr(Forwarding, "forward", broken)
+    async with upstream(weather) as server, gateway(tmp_path, {"weather": server.url}) as gw:
+        told = await gw.post("/weather/mcp", call(id="mine"))
+        assert (told.status_code, told.json()["id"]) == (500, "mine")
+        assert told.json()["error"]["data"]["reason"] == "internal_error"
+        silent = await gw.post("/weather/mcp", {"jsonrpc": "2.0", "method": "notifications/initialized"})
+        assert (silent.status_code, silent.json()["id"]) == (500, None)
+        answer = await gw.post("/weather/mcp", {"jsonrpc": "2.0", "id": "theirs", "result": {}})
+        assert (answer.status_code, answer.json()["id"]) == (500, None)

@@ -112,3 +112,24 @@ async def test_after_an_hour_even_that_is_over(tmp_path):
         late = await gw.modern(PATH, "tools/call", params)
         assert late.status_code == 400
         assert "requestState is too old" in late.json()["error"]["message"]
+
+
+async def test_who_answers_a_call_that_cannot_be_read_on_any_more_hears_that_its_outcome_is_unknown(tmp_path):
+    resumable = Resumable()
+
+    async def forgetful(asked: Asked) -> None:
+        if asked.method == "GET":
+            return await asked.respond.raw(b"", 404)
+        return await resumable(asked)
+
+    async with upstream(forgetful, "legacy") as server:
+        async with gateway(tmp_path, {"weather": server.url}) as gw:
+            asked = await ask(gw, 1)
+            await gw.mcp.stop()
+        async with gateway(tmp_path, {"weather": server.url}) as gw:
+            told = await ask(gw, 2, asked, "Rome")
+        assert told["content"][0]["text"].endswith(
+            "no longer lets this call be read on (HTTP 404). What it did with the call is unknown: check before you "
+            "repeat it."
+        )
+        assert len(server.calls("tools/call")) == 1

@@ -7,7 +7,7 @@ be heard, with the part of the wish that it honours; what follows is in the lega
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gateway_core.egress import Response
@@ -15,13 +15,13 @@ from gateway_core.errors import UpstreamGarbage, UpstreamTimedOut
 from gateway_core.protocol import outbound
 from gateway_core.protocol.bridge import notifications
 from gateway_core.protocol.inbound import Call
-from gateway_core.proxy.answering import finished_message
+from gateway_core.proxy.answering import finished_message, whole_answer
 from gateway_core.proxy.lines import new_id, notification
 from gateway_core.proxy.lines.remote import TELL_S, Address, Remote
 from gateway_core.proxy.place import Place
 from gateway_core.upstream.answers import Message, read_message
 from gateway_core.upstream.client import UpstreamClient
-from gateway_core.upstream.reading import is_stream, read_answer, read_events, read_whole
+from gateway_core.upstream.reading import is_stream, read_events, read_whole
 from gateway_core.upstream.sessions import Guest, end_session, open_session
 from gateway_core.upstream.sse_sessions import SseSession, open_sse
 
@@ -92,7 +92,7 @@ class LegacyEar:
                     return
                 self._remote = Remote(self.upstream, self.place, Address("", session.version, session.session_id))
                 honoured = notifications.honoured(self.wish, session.capabilities)
-                yield _acknowledged(await _subscribed(honoured, self._ask))
+                yield _acknowledged(await _subscribed(honoured, self._takes))
                 async with aclosing(_heard(response, None, self.place)) as messages:
                     async for message in messages:
                         yield message
@@ -111,12 +111,18 @@ class LegacyEar:
     async def cancel(self) -> None:
         """See proxy.lines.Line.cancel. There is no call to cancel."""
 
-    async def _ask(self, call: Call) -> Message:
+    async def _takes(self, call: Call) -> bool:
         assert self._remote is not None  # noqa: S101 - the stream is open
         at, deadline = self._remote.address, self._soon()
         dialect = self.place.sessionless().within(at.version, at.session_id)
         response = await self.upstream.post(self.place.server, call, dialect, deadline=deadline)
-        return await read_answer(response, call, self.place.server.name)
+        if 400 <= response.status < 500 and response.status not in (401, 403, 429):
+            # Some say no in HTTP alone. The rest of what is listened for does not depend on it.
+            await response.close()
+            return False
+        # On a record of its own: what is refused here is no failure of the subscription.
+        answer = await whole_answer(call, response, replace(self.place, record=self.place.record.part()))
+        return answer.kind == "answer"
 
     def _soon(self) -> float:
         return min(self.deadline, asyncio.get_running_loop().time() + self.place.server.timeout_s)
@@ -139,7 +145,8 @@ class SseEar:
         session = await open_sse(self.upstream, server, dialect, self.guest, deadline=self._soon())
         self._session = session
         try:
-            yield _acknowledged(await _subscribed(notifications.honoured(self.wish, session.capabilities), self._ask))
+            session.connection.last(self.deadline)
+            yield _acknowledged(await _subscribed(notifications.honoured(self.wish, session.capabilities), self._takes))
             async with asyncio.timeout_at(self.deadline):
                 while True:
                     yield await session.connection.next(None)
@@ -161,13 +168,13 @@ class SseEar:
     async def cancel(self) -> None:
         """See proxy.lines.Line.cancel. There is no call to cancel."""
 
-    async def _ask(self, call: Call) -> Message:
+    async def _takes(self, call: Call) -> bool:
         assert self._session is not None  # noqa: S101 - the stream is open
         deadline = self._soon()
         try:
             async with asyncio.timeout_at(deadline):
                 await self._session.connection.send(call, deadline=deadline)
-                return await self._session.connection.answer(call)
+                return (await self._session.connection.answer(call)).kind == "answer"
         except TimeoutError:
             server = self.place.server
             told = f"{server.name} did not answer {call.method} within {server.timeout_s:g} s."
@@ -177,13 +184,13 @@ class SseEar:
         return min(self.deadline, asyncio.get_running_loop().time() + self.place.server.timeout_s)
 
 
-async def _subscribed(honoured: Wish, ask: Callable[[Call], Awaitable[Message]]) -> Wish:
+async def _subscribed(honoured: Wish, takes: Callable[[Call], Awaitable[bool]]) -> Wish:
     """Subscribe to each resource of a filter; what the server refuses is left out of it."""
     uris = list(honoured.get("resourceSubscriptions", []))[:MAX_WATCHED]
     taken = []
     for uri in uris:
         message = {"jsonrpc": "2.0", "id": new_id(), "method": "resources/subscribe", "params": {"uri": uri}}
-        if (await ask(outbound.legacy_call(message))).kind == "answer":
+        if await takes(outbound.legacy_call(message)):
             taken.append(uri)
     rest = {name: value for name, value in honoured.items() if name != "resourceSubscriptions"}
     return {**rest, "resourceSubscriptions": taken} if taken else rest

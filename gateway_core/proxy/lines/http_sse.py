@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from gateway_core.errors import UpstreamClosed, UpstreamError, UpstreamForgot, UpstreamTimedOut
 from gateway_core.protocol import outbound
@@ -15,6 +15,9 @@ from gateway_core.proxy.place import Place
 from gateway_core.upstream.answers import Message
 from gateway_core.upstream.sessions import Guest
 from gateway_core.upstream.sse_sessions import SseSession, SseSessions
+
+SPARE_S: Final = 1.0
+"""How much longer than its call a stream lasts, so that it is the call that says whose time was up."""
 
 
 @dataclass(slots=True)
@@ -34,6 +37,7 @@ class SseLine:
     async def messages(self) -> AsyncGenerator[Message]:
         """See proxy.lines.Line.messages."""
         connection = self.session.connection
+        connection.begin()
         self._allow(self.place.server.timeout_s)
         try:
             await connection.send(self.call, deadline=self._deadline)
@@ -87,6 +91,8 @@ class SseLine:
     def _allow(self, for_s: float) -> None:
         """From now on the next message may take `for_s`: a person has been asked, or has answered."""
         self._deadline = self.place.deadline(asyncio.get_running_loop().time(), for_s)
+        # What cuts a call off is its own time alone, not that of a stream which others had before it.
+        self.session.connection.last(self._deadline + SPARE_S)
         if self._limit is not None:
             self._limit.reschedule(self._deadline)
 

@@ -6,6 +6,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway_core.egress import Response
+from gateway_core.errors import UpstreamClosed, UpstreamUnreachable
 from gateway_core.protocol.inbound import Call
 from gateway_core.proxy.answering import finished_message
 from gateway_core.proxy.lines.remote import Remote
@@ -32,7 +34,7 @@ class LegacyLine:
         if self.resume_from is None:
             response = await upstream.post(place.server, self.call, dialect, deadline=self.deadline)
         else:
-            response = await upstream.listen(place.server, dialect, self.resume_from, deadline=self.deadline)
+            response = await self._read_on(self.resume_from)
         if response.status != 200 or not is_stream(response):
             body = await read_whole(response)
             self._done = True
@@ -44,6 +46,24 @@ class LegacyLine:
                 if message is not None:
                     self._done = message.kind in ("answer", "error")
                     yield message
+
+    async def _read_on(self, event_id: str) -> Response:
+        """The rest of the answer. The server has the call already, so no refusal here means that it does not.
+
+        Raises:
+            UpstreamClosed: The server does not give it.
+        """
+        place = self.remote.place
+        try:
+            response = await self.remote.upstream.listen(
+                place.server, place.dialect(None), event_id, deadline=self.deadline
+            )
+        except UpstreamUnreachable as problem:
+            raise UpstreamClosed(f"{place.server.name} could not be reached again before it answered.") from problem
+        if response.status == 200 and is_stream(response):
+            return response
+        await response.close()
+        raise UpstreamClosed(f"{place.server.name} no longer lets this call be read on (HTTP {response.status}).")
 
     def wait(self) -> None:
         """Give the call the time that a person may need: it has been asked about elsewhere than on its own stream."""

@@ -5,14 +5,14 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from gateway_core.errors import UpstreamGarbage, UpstreamRefused
 from gateway_core.protocol import outbound
 from gateway_core.protocol.bridge import asks, errors, notifications, requests, results
 from gateway_core.protocol.versions import HEADER_MISMATCH
-from gateway_core.proxy.answering import finished_message
+from gateway_core.proxy.answering import finished_message, note
 from gateway_core.proxy.lines import notification
 from gateway_core.proxy.lines.tool_headers import ToolHeaders
 from gateway_core.proxy.place import Place
@@ -102,8 +102,11 @@ class ModernLine:
             response = await self.upstream.post(place.server, call, dialect, deadline=deadline)
             if response.status == 200 and is_stream(response):
                 break
-            answer = finished_message(call, response, await read_whole(response), place)
+            # On a record of its own: what is sent again has not failed yet.
+            apart = replace(place, record=place.record.part())
+            answer = finished_message(call, response, await read_whole(response), apart)
             if again or call.method != "tools/call" or (response.status, error_code(answer)) != (400, HEADER_MISMATCH):
+                note(answer, place)
                 yield answer
                 return
             # Refused at the door: the tool's schema has changed (2026-07-28 streamable-http, Client Behavior).

@@ -16,6 +16,8 @@ from gateway_core.upstream.reading import read_whole
 
 TELL_S: Final = 5.0
 """How long a word to the server beside a call may take: a response, a cancellation."""
+NOT_TAKEN: Final = "answer_not_taken"
+"""Reason where a server has said that it did not take an answer."""
 GONE: Final = (400, 404, 410)
 """What servers say of a session that they do not know."""
 
@@ -51,11 +53,11 @@ class Remote:
         if status in GONE:
             # The stream or session has ended in which it asked: with the process that held it, or at the server.
             told = f"{HOLDER_GONE}: {name} did not take the answer (HTTP {status})."
-            raise UpstreamClosed(told, reason="answer_not_taken")
+            raise UpstreamClosed(told, reason=NOT_TAKEN)
         if not 200 <= status < 300:
             problem = refused(status, headers, self.place.server)
             told = f"{name} did not take the answer: {problem.message} Send it once more."
-            raise UpstreamRefused(told, reason="answer_not_taken")
+            raise UpstreamRefused(told, reason=NOT_TAKEN)
 
     async def cancel(self) -> None:
         """Say that nobody waits for the call any more. Never raises."""
