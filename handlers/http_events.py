@@ -97,8 +97,11 @@ def _bytes(text: str) -> bytes:
 def _query(event: Event) -> str:
     if not _rest(event):
         return str(event.get("rawQueryString") or "")
-    # A REST API has decoded these once already; encoding them again gives back what the client sent.
-    return urlencode(event.get("multiValueQueryStringParameters") or event.get("queryStringParameters") or {}, True)
+    # A REST API has decoded these once already, and never says how they were written. Encoding them again gives the
+    # names and values that the client sent, those of one name in their order; which of several spellings it chose
+    # ("%20" or "+", "a" or "a="), and the order of different names, are lost.
+    parameters = event.get("multiValueQueryStringParameters") or event.get("queryStringParameters") or {}
+    return urlencode(parameters, doseq=True, errors="replace")
 
 
 def _headers(event: Event) -> Iterator[tuple[str, str]]:

@@ -19,9 +19,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 NPM_FOLDERS = {
+    "browser": ROOT / "tests" / "browser",
     "claude": ROOT / "tests" / "clients" / "claude",
+    "codex": ROOT / "tests" / "clients" / "codex",
     "conformance": ROOT / "tests" / "conformance",
     "inspector": ROOT / "tests" / "clients" / "inspector",
+    "remote": ROOT / "tests" / "clients" / "remote",
     "typescript": ROOT / "tests" / "clients" / "typescript",
 }
 """Where the `package.json` and `package-lock.json` of each set of npm packages lie."""

@@ -18,22 +18,27 @@ ROWS: list[set[str]] = [
     {"ports", "headers", "sealing", "storage.keys"},
     {"registry", "access"},
     {"protocol"},
-    {"egress", "upstream"},
+    {"egress", "upstream", "issuer", "signin"},
     {"proxy", "admin"},
     {"storage", "aws", "local", "web"},
-    {"compose", "compose_lean", "cli", "local.server"},
+    {"compose", "compose_lean", "compose_oauth", "compose_stack", "cli", "local.server"},
     {"handlers"},
 ]
 """A module imports from its own row or a row above. `a.b` takes one module out of its package's row."""
 
 DATA_PLANE_NEVER_LOADS = {
-    "aiohttp", "authlib", "boto3", "botocore", "fastapi", "httpx", "httpx2", "jinja2", "mangum", "mcp", "mcp_types",
-    "pydantic", "sqlite3", "starlette", "typer", "uvicorn", "yaml",
+    "aiohttp", "authlib", "boto3", "botocore", "fastapi", "httpx", "httpx2", "jinja2", "joserfc", "mangum", "mcp",
+    "mcp_types", "pydantic", "sqlite3", "starlette", "typer", "uvicorn", "yaml",
 }  # fmt: skip
+ADMIN_API_NEVER_LOADS = DATA_PLANE_NEVER_LOADS - {"fastapi", "mangum", "pydantic", "starlette"}
+"""Signing in has its own function: what it takes would be a third of this one's cold start."""
 HTTP_CLIENTS = {"httpx", "httpx2", "aiohttp", "requests", "urllib3", "http.client", "urllib.request", "httptools"}
 MAY_SPEAK_HTTP = {"egress", "cli", "handlers"}
 """egress is the door; the command line is a client of the gateway; the runtime loop speaks to the Lambda platform."""
 THIRD_PARTY_BY_PART = {
+    "authlib": {"issuer", "signin"},
+    "joserfc": {"issuer", "signin"},
+    "jinja2": {"web"},
     "fastapi": {"web", "compose"},
     "starlette": {"web"},
     "pydantic": {"admin", "local", "web"},
@@ -106,7 +111,8 @@ def test_the_storage_adapters_are_known_to_compositions_alone():
         for imported, _ in imports(path)
         if imported.removeprefix("gateway_core.").startswith(adapters)
         and imported.startswith("gateway_core.")
-        and name_of(path).partition(".")[0] not in ("storage", "aws", "local", "compose_lean", "compose", "cli")
+        and name_of(path).partition(".")[0]
+        not in ("storage", "aws", "local", "compose_lean", "compose_stack", "compose", "cli")
     ]
     assert strays == []
 
@@ -133,7 +139,11 @@ def test_only_egress_makes_outbound_requests():
     assert strays == []
 
 
-def test_imports_stand_at_the_top_except_in_the_command_line():
+MAY_IMPORT_LATE = {"cli.app", "compose_lean"}
+"""The command line, and what is loaded only where a deployment uses it."""
+
+
+def test_imports_stand_at_the_top_except_where_something_is_loaded_late():
     strays = []
     for path in SOURCES:
         top = set(ast.parse(path.read_text()).body)
@@ -142,7 +152,7 @@ def test_imports_stand_at_the_top_except_in_the_command_line():
         ]
         if (
             len(nested) > sum(isinstance(node, ast.Import | ast.ImportFrom) for node in top)
-            and name_of(path) != "cli.app"
+            and name_of(path) not in MAY_IMPORT_LATE
         ):
             strays.append(name_of(path))
     assert strays == []
@@ -186,10 +196,25 @@ print(json.dumps(sorted(sys.modules)))
 """
 
 
-def test_the_data_plane_loads_none_of_the_heavy_libraries():
+def loaded_by(module: str) -> set[str]:
+    """Modules in memory when the function `module` has started."""
     environment = {"PATH": "", "REGISTRY_TABLE": "r", "GRANTS_TABLE": "g", "AWS_REGION": "eu-west-1"}
-    code = LOADED.format(module="handlers.mcp")
+    code = LOADED.format(module=module)
     done = subprocess.run([sys.executable, "-c", code, str(ROOT)], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
-    assert loaded & DATA_PLANE_NEVER_LOADS == set()
+    return set(json.loads(done.stdout))
+
+
+def test_the_admin_api_loads_nothing_that_only_signing_in_takes():
+    modules = loaded_by("handlers.api")
+    assert {name.partition(".")[0] for name in modules} & ADMIN_API_NEVER_LOADS == set()
+    late = ("gateway_core.issuer.issuer", "gateway_core.signin.provider", "gateway_core.web.oauth.app")
+    assert [name for name in modules if name.startswith(late)] == []
+
+
+def test_the_data_plane_loads_none_of_the_heavy_libraries():
+    modules = loaded_by("handlers.mcp")
+    assert {name.partition(".")[0] for name in modules} & DATA_PLANE_NEVER_LOADS == set()
+    # What judges tokens of other issuers waits for the first one.
+    late = ("gateway_core.access.jwt_", "gateway_core.access.patterns", "cryptography.hazmat.primitives.asymmetric.rsa")
+    assert [name for name in modules if name.startswith(late)] == []

@@ -35,6 +35,8 @@ class ApiKey:
     expires_at: int | None = None
     revoked_at: int | None = None
     revoked_by: str | None = None
+    member_id: str | None = None
+    """Whose key it is; None for a service's."""
 
 
 def generate(workspace_id: str, key_id: str) -> str:
@@ -87,6 +89,21 @@ def caller_of(token: str, key: ApiKey | None, now: int) -> Caller:
     return Caller(key.kind, key.subject, key.workspace_id, key.id, servers)
 
 
+def member_of(key: ApiKey) -> str | None:
+    """The id of the member whose key it is; None for a service's.
+
+    Raises:
+        Unauthenticated: Nobody can say whose it is.
+    """
+    if key.kind == "user" and key.member_id is None:
+        raise Unauthenticated(
+            f"This API key was made for {key.subject} before people had accounts here. Ask an administrator for a new "
+            f"one: gatehouse keys create --workspace WORKSPACE --user {key.subject}",
+            reason="key_without_member",
+        )
+    return key.member_id
+
+
 def day(at: int) -> str:
     """A Unix time as people write a date, e.g. `3 Nov 2026` (UTC)."""
     return time.strftime("%d %b %Y", time.gmtime(at)).removeprefix("0")
@@ -106,6 +123,7 @@ def to_data(key: ApiKey) -> dict[str, Any]:
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
         "revoked_by": key.revoked_by,
+        "member_id": key.member_id,
     }
 
 

@@ -10,13 +10,17 @@ class Caller:
 
     kind: Literal["user", "service"]
     subject: str
-    """E-mail address of a person, name of a service."""
+    """E-mail address of a member, name of a service, or what another issuer calls somebody."""
     workspace_id: str
     credential_id: str
     servers: frozenset[str] | None
     """Ids of the servers that the credential is limited to, or None."""
+    issuer: str = ""
+    """Who vouches for the subject, where that is not this gateway: a URL."""
 
     @property
     def principal(self) -> str:
-        """One word for the caller, whichever credential is used."""
-        return f"{self.workspace_id}/{self.kind}/{self.subject}"
+        """One word for the caller, whichever credential is used. The same subject of another issuer is somebody else:
+        no e-mail address and no service's name has a space."""
+        who = f"{self.issuer} {self.subject}" if self.issuer else self.subject
+        return f"{self.workspace_id}/{self.kind}/{who}"

@@ -1,77 +1,134 @@
-"""What an administrator can do, in one place. API and command line call this; nothing else writes the registry."""
+"""The writing side of the registry, for whoever may do everything; `checked` asks first what an actor may."""
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from gateway_core.access.api_keys import ApiKey
+from gateway_core.access import grants
+from gateway_core.access.api_keys import PREFIX, ApiKey, digest
+from gateway_core.access.roles import ADMINISTRATOR, Actor
 from gateway_core.admin import api_keys, applying, planning
 from gateway_core.admin.drafts import ApplyDraft, KeyDraft
 from gateway_core.admin.planning import Change
 from gateway_core.admin.state import State, read_state
 from gateway_core.errors import Invalid, NotFound, Unauthenticated
+from gateway_core.issuer.resources import admin_url
 from gateway_core.ports import Clock, Secrets, Table
-from gateway_core.registry.servers import UPSTREAM_SECRETS, StaticHeaders
+from gateway_core.registry.jwt_validation import Introspection, JwtValidation
+from gateway_core.registry.people import People
+from gateway_core.registry.servers import UPSTREAM_SECRETS, Server, StaticHeaders
 from gateway_core.registry.slugs import secret_name_problem
+from gateway_core.storage import keys
 
 ADMIN_KEY: Final = "admin-key"
 """Name of the secret that proves an administrator. Upstream secrets have a prefix, so none can be this one."""
 
 
+ADMIN_SCOPE: Final = "admin"
+MakeLink = Callable[[str, str], Awaitable[str]]
+"""From a member's id, and the name of who asks, to the URL at which they join."""
+LOG_IN: Final = "Log in with: gatehouse login"
+
+
 @dataclass(frozen=True, slots=True)
 class Administration:
-    """The writing side of the registry."""
+    """The registry, keys and secrets, and who may administer them. Nothing else writes the registry."""
 
     table: Table
     secrets: Secrets
     clock: Clock
     check_url: Callable[[str], object]
+    public_url: str = ""
+    make_link: MakeLink | None = None
+    """None where nobody administers people."""
+    passwords: bool = False
+    """True where people join with a link and choose a password; else they sign in with an identity provider."""
 
-    async def authenticate(self, authorization: str | None) -> str:
-        """The administrator behind an Authorization header.
+    @property
+    def people(self) -> People:
+        """The members."""
+        return People(self.table, self.clock)
+
+    async def authenticate(self, authorization: str | None) -> Actor:
+        """Who is behind an Authorization header: a member who let a client administer, or the administrator's key.
 
         Raises:
-            Unauthenticated: It is not the administrator's key.
+            Unauthenticated: Neither; the message says what to do.
         """
         scheme, _, token = (authorization or "").partition(" ")
-        # Without a token there is nothing to compare, and on AWS each look at the secret is paid for.
-        known = await self.secrets.get(ADMIN_KEY) if token and scheme.lower() == "bearer" else None
-        if known is None or not hmac.compare_digest(token.encode(), known.encode()):
+        if scheme.lower() != "bearer" or not token:
+            raise _unknown_key()
+        located = grants.locate(token)
+        if located is not None:
+            return await self._by_token(token, located)
+        if token.startswith(PREFIX):
             raise Unauthenticated(
-                "This needs the administrator's key: Authorization: Bearer KEY. On one machine it is in the file "
-                "admin.key of the data folder; if that is lost, run: gatehouse admin-key",
-                reason="not_an_administrator",
+                f"This is a key for MCP, and opens no administration. {LOG_IN}", reason="credential_for_mcp"
             )
-        return "administrator"
+        # Without a token there is nothing to compare, and on AWS each look at the secret is paid for.
+        known = await self.secrets.get(ADMIN_KEY)
+        if known is None or not hmac.compare_digest(token.encode(), known.encode()):
+            raise _unknown_key()
+        return ADMINISTRATOR
+
+    async def _by_token(self, token: str, located: grants.Located) -> Actor:
+        """The member whose access token it is. Two reads: only the grant says whose it is."""
+        wanted = [keys.access_token(located.place, digest(token)), keys.grant(*located)]
+        token_item, grant_item = await self.table.get_many(wanted)
+        # The token is found by the digest of all of it, so that its grant is the one that it spells.
+        if token_item is None or grant_item is None:
+            raise Unauthenticated(f"This login has expired or was revoked. {LOG_IN}", reason="unknown_token")
+        grant = grants.from_data(grant_item.data)
+        if grant.expires_at <= self.clock():
+            raise Unauthenticated(f"This login has expired. {LOG_IN}", reason="expired_grant")
+        if grant.resource != admin_url(self.public_url) or ADMIN_SCOPE not in grant.scope.split():
+            raise Unauthenticated(f"This token is for MCP, and opens no administration. {LOG_IN}",
+                                  reason="credential_for_mcp")  # fmt: skip
+        member = await self.people.get(grant.member_id)
+        if member is None:
+            raise Unauthenticated(
+                "Whoever this login belongs to is no member any more. Ask an administrator for an invitation.",
+                reason="removed_member",
+            )
+        return Actor(member.email, member)
 
     async def state(self) -> State:
         """The registry as it stands."""
         return await read_state(self.table)
 
-    async def apply(self, draft: ApplyDraft) -> list[Change]:
+    async def apply(self, draft: ApplyDraft, state: State | None = None) -> list[Change]:
         """Make the registry say what the configuration says; the changes that were needed.
+
+        Args:
+            draft: The configuration.
+            state: The registry as the caller has read it, if they have; it must still be so.
 
         Raises:
             Invalid: With one problem per field; nothing was changed.
             Conflict: Somebody else changed the registry meanwhile.
         """
-        state = await self.state()
+        state = state or await self.state()
         changes = planning.plan(draft.config, state, prune=draft.prune, check_url=self.check_url)
         await applying.carry_out(self.table, changes, state)
         return changes
 
     async def create_key(self, draft: KeyDraft, *, by: str) -> tuple[str, ApiKey]:
         """A new API key and its text, which is not kept."""
-        return await api_keys.create(self.table, draft, now=self.clock(), by=by)
-
-    async def list_keys(self, workspace: str | None) -> list[ApiKey]:
-        """The keys of one workspace, or of all."""
-        return await api_keys.list_all(self.table, workspace)
+        made = await api_keys.create(self.table, draft, await self.state(), clock=self.clock, by=by)
+        return made.token, made.key
 
     async def revoke_key(self, key_id: str, *, by: str) -> ApiKey:
-        """Revoke a key from the next request on."""
-        return await api_keys.revoke(self.table, key_id, now=self.clock(), by=by)
+        """Revoke a key from the next request on.
+
+        Raises:
+            NotFound: There is none.
+        """
+        state = await self.state()
+        item = await api_keys.find(self.table, key_id, [stored.record for stored in state.workspaces.values()])
+        if item is None:
+            raise api_keys.missing(key_id)
+        return await api_keys.revoke(self.table, item, now=self.clock(), by=by)
 
     async def set_secret(self, name: str, value: str) -> None:
         """Create or replace a secret; it is used from the next request on."""
@@ -101,6 +158,14 @@ class Administration:
         await applying.touch(self.table)
 
 
+def _unknown_key() -> Unauthenticated:
+    return Unauthenticated(
+        "This needs the administrator's key: Authorization: Bearer KEY. On one machine it is in the file "
+        "admin.key of the data folder; if that is lost, run: gatehouse admin-key. Or log in: gatehouse login",
+        reason="not_an_administrator",
+    )
+
+
 def _secret(name: str) -> str:
     problem = secret_name_problem(name)
     if problem is not None:
@@ -113,9 +178,17 @@ def _is_upstream(name: str) -> bool:
 
 
 def _users(name: str, state: State) -> list[str]:
-    return [
-        slug
-        for slug, stored in sorted(state.servers.items())
-        if isinstance(stored.record.auth, StaticHeaders)
-        and any(header.secret == name for header in stored.record.auth.headers)
-    ]
+    users = [slug for slug, stored in sorted(state.servers.items()) if _uses(stored.record, name)]
+    believed = None if state.jwt_validation is None else state.jwt_validation.record
+    return [*users, "jwt_validation of the organisation"] if _asks_with(believed, name) else users
+
+
+def _uses(server: Server, name: str) -> bool:
+    headers = server.auth.headers if isinstance(server.auth, StaticHeaders) else ()
+    return any(header.secret == name for header in headers) or _asks_with(server.jwt_validation, name)
+
+
+def _asks_with(validation: JwtValidation | None, name: str) -> bool:
+    """True where an issuer is asked about its tokens with that secret."""
+    asked = None if validation is None else validation.vouching
+    return isinstance(asked, Introspection) and asked.secret == name

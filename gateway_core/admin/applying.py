@@ -7,9 +7,12 @@ from gateway_core.admin.planning import Change
 from gateway_core.admin.state import State, every
 from gateway_core.errors import Conflict
 from gateway_core.ports import ABSENT, ANY, Condition, Delete, Put, Table, Unchanged, Write
-from gateway_core.registry import servers
+from gateway_core.registry import jwt_validation, servers
+from gateway_core.registry.jwt_validation import JwtValidation
+from gateway_core.registry.revisions import write_in_new_revision
 from gateway_core.registry.servers import Server
 from gateway_core.registry.workspaces import Workspace, workspace_to_data
+from gateway_core.signin.groups import replacing
 from gateway_core.storage import keys
 
 
@@ -58,18 +61,18 @@ _ORDER = {
     ("update", "workspace"): 4,
     ("create", "server"): 5,
     ("update", "server"): 2,
+    ("update", "groups"): 6,
+    ("create", "jwt_validation"): 6,
+    ("update", "jwt_validation"): 6,
+    ("delete", "jwt_validation"): 6,
 }
 """Servers let go of a workspace before it goes, and take it on after it has come."""
 
 
 async def touch(table: Table) -> None:
     """Give the organisation a new revision, so that every process reads again what it has cached."""
-    while (item := await table.get(keys.organisation_head())) is not None:
-        try:
-            await table.transact([_Head(item.data["name"], item.version).write()])
-        except Conflict:
-            continue  # Somebody else gave it a new one, perhaps before our change: once more.
-        return
+    if await table.get(keys.organisation_head()) is not None:
+        await write_in_new_revision(table, [])
 
 
 def _writes(change: Change) -> list[Write]:
@@ -83,10 +86,20 @@ def _writes(change: Change) -> list[Write]:
         item = keys.server(change.after.id)
         body = [Put(item, servers.to_data(change.after), when if before else ABSENT)]
         return body if before else body + _names("server", change.after)
-    if before is None:
+    if isinstance(change.after, tuple):
+        return [replacing(change.after, version=0 if change.before is None else change.before.version)]
+    if change.kind == "jwt_validation":
+        return [_validation(change.after, when if before else ABSENT)]
+    if before is None or not isinstance(before, Server | Workspace):
         return []
     item = keys.server(before.id) if isinstance(before, Server) else keys.workspace(before.id)
     return [Delete(item, when), Delete(keys.name(before.slug)), Delete(keys.name(before.id))]
+
+
+def _validation(after: object, when: Condition) -> Write:
+    if isinstance(after, JwtValidation):
+        return Put(keys.jwt_validation(), jwt_validation.to_data(after), when)
+    return Delete(keys.jwt_validation(), when)
 
 
 def _names(kind: str, record: Workspace | Server) -> list[Write]:

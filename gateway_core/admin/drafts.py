@@ -3,25 +3,32 @@
 import re
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from gateway_core.admin.draft import Draft, SecretReference
+from gateway_core.admin.jwt_drafts import JwtValidationDraft, Unset
 from gateway_core.egress import check_header
 from gateway_core.errors import Invalid
+from gateway_core.issuer.client import AuthMethod
 from gateway_core.protocol import header_values
+from gateway_core.registry.members import OrganisationRole, WorkspaceRole, email_problem, plain_email
 from gateway_core.registry.servers import DEFAULT_TIMEOUT_S
-from gateway_core.registry.slugs import secret_name_problem, slug_problem
+from gateway_core.registry.slugs import slug_problem
+from gateway_core.signin.groups import MAX_GROUP, MAX_ROWS
 from gateway_core.upstream.auth import protected
 
 
 def _slug(text: str) -> str:
     problem = slug_problem(text)
-    if problem is not None:
-        raise ValueError(problem)
-    return text
-
-
-def _secret_name(text: str) -> str:
-    problem = secret_name_problem(text)
     if problem is not None:
         raise ValueError(problem)
     return text
@@ -59,6 +66,19 @@ def _header_value(text: str) -> str:
     return text
 
 
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("a group's name has visible characters only")
+    return text
+
+
+def _email(text: str) -> str:
+    problem = email_problem(text)
+    if problem is not None:
+        raise ValueError(problem)
+    return plain_email(text)
+
+
 def _list_or_all(value: Any) -> Any:
     if value == "all" or (isinstance(value, list) and all(isinstance(each, str) for each in value)):
         return value
@@ -66,25 +86,17 @@ def _list_or_all(value: Any) -> Any:
 
 
 Slug = Annotated[str, AfterValidator(_slug)]
-SecretName = Annotated[str, AfterValidator(_secret_name)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Email = Annotated[str, AfterValidator(_email)]
 Subject = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x20\x7f]+$")]
-
-
-class Draft(BaseModel):
-    """Base of everything that comes from outside: frozen, and an unknown field is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SecretReference(Draft):
-    """`{secret: name}`: the value is set apart, with `gatehouse secrets set name`."""
-
-    secret: SecretName
 
 
 def _kind_of_value(value: Any) -> str:
     return "text" if isinstance(value, str) else "reference"
+
+
+def _kind_of_validation(value: Any) -> str:
+    return "none" if isinstance(value, str) else "validation"
 
 
 class NoAuthDraft(Draft):
@@ -129,6 +141,8 @@ class ServerDraft(Draft):
     auth: Annotated[NoAuthDraft | HeadersAuthDraft, Field(discriminator="type")] = NoAuthDraft(type="none")
     workspaces: Annotated[Literal["all"] | list[str], BeforeValidator(_list_or_all)] = Field(default_factory=list)
     timeout_s: float = Field(default=DEFAULT_TIMEOUT_S, gt=0, le=840, description="seconds; one call, all of it")
+    jwt_validation: JwtValidationDraft | None = None
+    """Instead of the organisation's."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -137,12 +151,57 @@ class ServerDraft(Draft):
         return self
 
 
+class GroupDraft(Draft):
+    """What the people of one group of the identity provider may do."""
+
+    group: Annotated[str, Field(min_length=1, max_length=MAX_GROUP), AfterValidator(_printable)]
+    organisation: OrganisationRole | None = None
+    workspaces: dict[str, WorkspaceRole] = Field(default_factory=dict, max_length=1_000)
+
+    @model_validator(mode="after")
+    def _gives_something(self) -> Self:
+        if self.organisation is None and not self.workspaces:
+            raise ValueError(
+                "this group gives no role: write organisation: member to let its people in and nothing more, "
+                "or leave it out"
+            )
+        return self
+
+
+def _each_once(rows: list[GroupDraft]) -> list[GroupDraft]:
+    seen: set[str] = set()
+    for row in rows:
+        if row.group in seen:
+            raise ValueError(f"the group {row.group!r} appears twice")
+        seen.add(row.group)
+    return rows
+
+
+GroupRows = Annotated[list[GroupDraft], Field(max_length=MAX_ROWS), AfterValidator(_each_once)]
+
+
+class GroupsDraft(Draft):
+    """The whole mapping."""
+
+    groups: GroupRows
+
+
 class ConfigDraft(Draft):
     """The configuration file."""
 
     organisation: Name | None = None
     workspaces: list[WorkspaceDraft] = Field(default_factory=list, max_length=10_000)
     servers: list[ServerDraft] = Field(default_factory=list, max_length=10_000)
+    groups: GroupRows | None = None
+    """The whole mapping; None leaves it as it is."""
+    jwt_validation: (
+        Annotated[
+            Annotated[JwtValidationDraft, Tag("validation")] | Annotated[Unset, Tag("none")],
+            Discriminator(_kind_of_validation),
+        ]
+        | None
+    ) = None
+    """For every server that has none of its own. None leaves it as it is; `none` takes it away."""
 
 
 class ApplyDraft(Draft):
@@ -160,6 +219,41 @@ class KeyDraft(Draft):
     subject: Subject
     servers: list[str] | None = Field(default=None, min_length=1, max_length=100)
     expires_in_s: int | None = Field(default=None, gt=0, le=10 * 366 * 86_400)
+
+    @field_validator("subject")
+    @classmethod
+    def _is_an_address(cls, subject: str, info: ValidationInfo) -> str:
+        return _email(subject) if info.data.get("kind") == "user" else subject
+
+
+class InvitationDraft(Draft):
+    """A person to invite, or to give further roles."""
+
+    email: Email
+    name: Name | None = None
+    organisation: OrganisationRole = "member"
+    workspaces: dict[str, WorkspaceRole] = Field(default_factory=dict, max_length=1_000)
+
+
+class RolesDraft(Draft):
+    """Roles to change. What is not named stays; a workspace's `null` takes the person out of it."""
+
+    organisation: OrganisationRole | None = None
+    workspaces: dict[str, WorkspaceRole | None] = Field(default_factory=dict, max_length=1_000)
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if self.organisation is None and not self.workspaces:
+            raise ValueError("say what to change: organisation, workspaces, or both")
+        return self
+
+
+class ClientDraft(Draft):
+    """An OAuth client as an administrator enters it."""
+
+    name: Name
+    redirect_uris: list[Annotated[str, Field(min_length=1, max_length=2048)]] = Field(min_length=1, max_length=20)
+    auth_method: AuthMethod = "none"
 
 
 class SecretDraft(Draft):

@@ -4,9 +4,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from gateway_core.admin.drafts import ConfigDraft, HeadersAuthDraft, SecretReference, ServerDraft
-from gateway_core.admin.state import State, Stored
+from gateway_core.admin.draft import SecretReference
+from gateway_core.admin.drafts import ConfigDraft, HeadersAuthDraft, ServerDraft
+from gateway_core.admin.groups import group_problems, mapping
+from gateway_core.admin.jwt_drafts import JwtValidationDraft
+from gateway_core.admin.state import Mapping, State, Stored
 from gateway_core.errors import Invalid
+from gateway_core.registry import jwt_validation
+from gateway_core.registry.jwt_validation import JwtValidation
 from gateway_core.registry.servers import HeaderValue, NoAuth, Server, StaticHeaders, UpstreamAuth, to_data
 from gateway_core.registry.slugs import new_id
 from gateway_core.registry.workspaces import Workspace
@@ -19,11 +24,11 @@ class Change:
     """One object that will be different. `before` or `after` is None where there is none."""
 
     action: Literal["create", "update", "delete"]
-    kind: Literal["organisation", "workspace", "server"]
+    kind: Literal["organisation", "workspace", "server", "groups", "jwt_validation"]
     slug: str
     fields: tuple[str, ...] = ()
-    before: "Stored[Workspace] | Stored[Server] | None" = None
-    after: "Workspace | Server | str | None" = None
+    before: "Stored[Workspace] | Stored[Server] | Stored[Mapping] | Stored[JwtValidation] | None" = None
+    after: "Workspace | Server | Mapping | JwtValidation | str | None" = None
 
 
 def plan(draft: ConfigDraft, state: State, *, prune: bool, check_url: Callable[[str], object]) -> list[Change]:
@@ -38,7 +43,12 @@ def plan(draft: ConfigDraft, state: State, *, prune: bool, check_url: Callable[[
     Raises:
         Invalid: With one problem per field; then nothing may be changed.
     """
-    problems = [*_slug_problems(draft, state, prune=prune), *_server_problems(draft, state, check_url, prune=prune)]
+    problems = [
+        *_slug_problems(draft, state, prune=prune),
+        *_server_problems(draft, state, check_url, prune=prune),
+        *_url_problems(draft.jwt_validation, ("jwt_validation",), check_url),
+        *group_problems(draft.groups or [], _known(draft, state, prune=prune)),
+    ]
     if problems:
         # Paths begin where a body of the API does, as those of its own checks do.
         located = tuple((("config", *path), message) for path, message in problems)
@@ -50,6 +60,9 @@ def plan(draft: ConfigDraft, state: State, *, prune: bool, check_url: Callable[[
         if isinstance(change.after, Workspace):
             workspaces[change.slug] = change.after
     changes.extend(_servers(draft, state, workspaces))
+    if draft.groups is not None:
+        changes.extend(_groups(mapping(draft.groups, workspaces), state))
+    changes.extend(_validation(draft, state))
     if prune:
         changes.extend(_pruned(draft, state))
     return changes
@@ -77,16 +90,57 @@ def _slug_problems(draft: ConfigDraft, state: State, *, prune: bool) -> Iterator
 def _server_problems(
     draft: ConfigDraft, state: State, check_url: Callable[[str], object], *, prune: bool
 ) -> Iterator[Problem]:
-    known = {workspace.slug for workspace in draft.workspaces} | (set() if prune else set(state.workspaces))
+    known = _known(draft, state, prune=prune)
     for index, server in enumerate(draft.servers):
         try:
             check_url(server.url)
         except Invalid as problem:
             yield ("servers", index, "url"), problem.message
+        yield from _url_problems(server.jwt_validation, ("servers", index, "jwt_validation"), check_url)
         for position, slug in enumerate([] if server.workspaces == "all" else server.workspaces):
             if slug not in known:
                 there = ", ".join(sorted(known)) or "none"
                 yield ("servers", index, "workspaces", position), f"there is no workspace {slug!r} (there is: {there})"
+
+
+def _url_problems(
+    draft: JwtValidationDraft | str | None, path: tuple[str | int, ...], check_url: Callable[[str], object]
+) -> Iterator[Problem]:
+    for inner, url in draft.urls() if isinstance(draft, JwtValidationDraft) else ():
+        try:
+            check_url(url)
+        except Invalid as problem:
+            yield (*path, *inner), problem.message
+
+
+def _known(draft: ConfigDraft, state: State, *, prune: bool) -> set[str]:
+    """The slugs of the workspaces that there will be."""
+    return {workspace.slug for workspace in draft.workspaces} | (set() if prune else set(state.workspaces))
+
+
+def _groups(after: Mapping, state: State) -> Iterator[Change]:
+    before = {row.group: row for row in state.groups.record}
+    wanted = {row.group: row for row in after}
+    different = tuple(sorted(name for name in before.keys() | wanted.keys() if before.get(name) != wanted.get(name)))
+    if different:
+        yield Change("update", "groups", "mapping", different, state.groups, after)
+
+
+def _validation(draft: ConfigDraft, state: State) -> Iterator[Change]:
+    stored, wanted = state.jwt_validation, draft.jwt_validation
+    if wanted is None:
+        return
+    if not isinstance(wanted, JwtValidationDraft):
+        if stored is not None:
+            yield Change("delete", "jwt_validation", "organisation", before=stored)
+        return
+    after = wanted.validation()
+    if stored is None:
+        yield Change("create", "jwt_validation", "organisation", after=after)
+    elif after != stored.record:
+        old, new = jwt_validation.to_data(stored.record), jwt_validation.to_data(after)
+        fields = tuple(field for field in new if new[field] != old[field])
+        yield Change("update", "jwt_validation", "organisation", fields, stored, after)
 
 
 def _organisation(draft: ConfigDraft, state: State) -> Iterator[Change]:
@@ -131,6 +185,7 @@ def _server(draft: ServerDraft, old: Server | None, workspaces: dict[str, Worksp
         ),
         timeout_s=draft.timeout_s,
         era=draft.era,
+        jwt_validation=None if draft.jwt_validation is None else draft.jwt_validation.validation(),
     )
 
 

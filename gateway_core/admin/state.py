@@ -1,16 +1,20 @@
 """The registry as it stands, read whole: what a change is planned against."""
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from gateway_core.ports import Item, Partition, Table
-from gateway_core.registry import servers, workspaces
+from gateway_core.registry import jwt_validation, servers, workspaces
+from gateway_core.registry.jwt_validation import JwtValidation
 from gateway_core.registry.servers import Server
 from gateway_core.registry.workspaces import Workspace
+from gateway_core.signin import groups
+from gateway_core.signin.groups import GroupMapping
 from gateway_core.storage import keys
 
 T = TypeVar("T")
+Mapping = tuple[GroupMapping, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +33,16 @@ class State:
     head_version: int
     workspaces: dict[str, "Stored[Workspace]"]
     servers: dict[str, "Stored[Server]"]
+    groups: "Stored[Mapping]" = field(default_factory=lambda: Stored((), 0))
+    """Which groups give which roles; version 0 while nobody has said."""
+    jwt_validation: "Stored[JwtValidation] | None" = None
+    """Which tokens of other issuers are believed where a server says nothing of its own."""
 
 
 async def read_state(table: Table) -> State:
     """Read the registry."""
-    head = await table.get(keys.organisation_head())
+    wanted = [keys.organisation_head(), keys.group_mapping(), keys.jwt_validation()]
+    head, mapping, believed = await table.get_many(wanted)
     found_workspaces = {
         item.data["slug"]: Stored(workspaces.workspace_from_data(item.data), item.version)
         async for item in every(table, keys.ORGANISATION, keys.WORKSPACE_PREFIX)
@@ -42,9 +51,16 @@ async def read_state(table: Table) -> State:
         item.data["slug"]: Stored(servers.from_data(item.data), item.version)
         async for item in every(table, keys.ORGANISATION, keys.SERVER_PREFIX)
     }
-    if head is None:
-        return State(None, 0, found_workspaces, found_servers)
-    return State(head.data["name"], head.version, found_workspaces, found_servers)
+    return State(
+        organisation=None if head is None else head.data["name"],
+        head_version=0 if head is None else head.version,
+        workspaces=found_workspaces,
+        servers=found_servers,
+        groups=Stored((), 0) if mapping is None else Stored(groups.from_data(mapping.data), mapping.version),
+        jwt_validation=(
+            None if believed is None else Stored(jwt_validation.from_data(believed.data), believed.version)
+        ),
+    )
 
 
 async def every(table: Table, partition: Partition, prefix: str) -> AsyncGenerator[Item]:

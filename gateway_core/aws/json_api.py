@@ -11,7 +11,7 @@ from gateway_core.aws.sending import AwsError, Send
 from gateway_core.aws.sigv4 import Request, Scope, signed_headers
 from gateway_core.ports import Clock
 
-Service = Literal["dynamodb", "kms", "secretsmanager"]
+Service = Literal["dynamodb", "kms", "secretsmanager", "ssm"]
 
 MAX_ATTEMPTS: Final = 3
 BUDGET_S: Final = 1.0
@@ -25,6 +25,7 @@ _PROTOCOLS: Final[Mapping[Service, tuple[str, str]]] = {
     "dynamodb": ("DynamoDB_20120810", "application/x-amz-json-1.0"),
     "kms": ("TrentService", "application/x-amz-json-1.1"),
     "secretsmanager": ("secretsmanager", "application/x-amz-json-1.1"),
+    "ssm": ("AmazonSSM", "application/x-amz-json-1.1"),
 }
 """What stands before the operation in X-Amz-Target, and the content type, as in the services' own models."""
 _PASSING: Final = frozenset({

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 
 from gateway_core.cli.admin_client import CommandFailed
+from gateway_core.cli.answers import shown
 from gateway_core.cli.app import app
 from gateway_core.errors import GatewayError
 
@@ -19,7 +20,7 @@ def _run(command: Callable[[], object]) -> None:
     try:
         command()
     except CommandFailed as problem:
-        sys.exit("\n".join(problem.lines))
+        sys.exit("\n".join(map(shown, problem.lines)))
     except GatewayError as problem:
         sys.exit(problem.message)
     except BrokenPipeError:

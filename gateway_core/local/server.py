@@ -16,6 +16,7 @@ from gateway_core.admin.administration import ADMIN_KEY, Administration
 from gateway_core.admin.drafts import ApplyDraft, ConfigDraft, KeyDraft, ServerDraft, WorkspaceDraft
 from gateway_core.compose import admin_api, administration
 from gateway_core.compose_lean import StandardOutput, World, data_plane, policy, unix_time
+from gateway_core.compose_oauth import oauth_api
 from gateway_core.errors import GatewayError, Invalid
 from gateway_core.local.data_folder import (
     ADMIN_KEY_FILE,
@@ -34,6 +35,7 @@ from gateway_core.storage import keys
 from gateway_core.storage.sqlite import SqliteTable
 from gateway_core.telemetry import write_logs
 from gateway_core.web.mcp import McpApp
+from gateway_core.web.oauth.app import owns
 from gateway_core.web.outlet import AsgiApp, Receive, Scope, Send
 
 HOST = "127.0.0.1"
@@ -88,15 +90,18 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         world = local_world(settings, table)
         await ensure_admin_key(settings, world)
         async with _demo(settings, administration(world), world) as demo:
-            mcp = data_plane(settings, world)
+            mcp, oauth = data_plane(settings, world), oauth_api(settings, world)
             config = uvicorn.Config(
-                both_planes(mcp, admin_api(settings, world)),
+                on_one_port(mcp, admin_api(settings, world), oauth),
                 lifespan="off", log_config=None, log_level="warning", access_log=False,
                 server_header=False, date_header=False, timeout_graceful_shutdown=STOP_WITHIN_S,
+                # Else X-Forwarded-For, which anybody writes, would choose the address that tries are counted by.
+                proxy_headers=False,
             )  # fmt: skip
-            _welcome(settings, demo)
+            _welcome(settings, demo, await oauth.setup_link())
             await _Server(config, mcp).serve(sockets=[listener])
             await mcp.close()
+            await oauth.close()
     finally:
         table.close()
 
@@ -212,25 +217,32 @@ def _listening(port: int) -> socket.socket:
     return listener
 
 
-def both_planes(mcp: AsgiApp, api: AsgiApp) -> AsgiApp:
+def on_one_port(mcp: AsgiApp, api: AsgiApp, oauth: AsgiApp) -> AsgiApp:
     """One application for a machine with one port."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await (api if scope.get("path", "").startswith("/api/") else mcp)(scope, receive, send)
+        path = scope.get("path", "")
+        at = oauth if owns(path) else api if path.startswith("/api/") else mcp
+        await at(scope, receive, send)
 
     return app
 
 
-def _welcome(settings: Settings, demo: Demo | None) -> None:
+def _welcome(settings: Settings, demo: Demo | None, setup_link: str | None) -> None:
     here = f"http://{HOST}:{settings.port}"
     at = here if settings.public_url == here else f"{here}, for clients at {settings.public_url}"
     lines = [f"Gatehouse is running at {at} (data: {settings.gatehouse_data}). Ctrl-C ends it.", ""]
+    if setup_link is not None:
+        lines += ["  Become its owner (this link works once):", f"  {setup_link}", ""]
     if demo is not None:
         lines += [
             f"  MCP URL   {demo.url}",
             f"  API key   {demo.key}",
             "",
-            "  Claude Code:",
+            "  Claude Code, which then opens the sign-in page (clients take the URL alone):",
+            f"  claude mcp add --transport http demo {demo.url}",
+            "",
+            "  The same without a browser:",
             f'  claude mcp add --transport http demo {demo.url} --header "Authorization: Bearer {demo.key}"',
             "",
         ]

@@ -36,3 +36,10 @@ def decode(value: str) -> str | None:
 def sendable(value: str) -> bool:
     """True for a value that may stand in a request header as it is: visible ASCII and inner spaces."""
     return bool(_SAFE.fullmatch(value)) and value == value.strip()
+
+
+def quotable(text: str) -> str:
+    """`text` as it may stand between quotes in a challenge (RFC 6750, section 3) or an `error_description` (RFC 6749,
+    section 5.2): what may not becomes `?`."""
+    plain = text.replace('"', "'").replace("\\", "/").replace("\N{HORIZONTAL ELLIPSIS}", "...")
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in plain)

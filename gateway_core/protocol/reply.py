@@ -19,6 +19,7 @@ from gateway_core.errors import (
     UpstreamError,
     UpstreamTimedOut,
 )
+from gateway_core.protocol.header_values import quotable
 from gateway_core.protocol.inbound import Call
 from gateway_core.protocol.versions import (
     INTERNAL_ERROR,
@@ -112,10 +113,11 @@ def failure(call: Call, problem: GatewayError, request_id: str) -> bytes:
     return error(call.id, code, problem.message, {"reason": problem.reason, "requestId": request_id})
 
 
-def refusal(problem: GatewayError, call: Call | None, request_id: str) -> Reply:
-    """The whole answer to a request that ends with `problem`."""
+def refusal(problem: GatewayError, call: Call | None, request_id: str, *, metadata: str | None = None) -> Reply:
+    """The whole answer to a request that ends with `problem`. `metadata` is the URL at which clients learn how to sign
+    in; without one they are not told that they can."""
     if isinstance(problem, Unauthenticated):
-        return _challenge(problem)
+        return _challenge(problem, metadata)
     if isinstance(problem, BadRequest):
         call_id = problem.call_id if call is None else call.id
         return Reply(problem.http_status, error(call_id, problem.code, problem.message, problem.data))
@@ -143,10 +145,13 @@ def broken(request_id: str, call_id: str | int | None = None) -> Reply:
     return Reply(500, error(call_id, INTERNAL_ERROR, told, {"reason": "internal_error", "requestId": request_id}))
 
 
-def _challenge(problem: Unauthenticated) -> Reply:
-    """401 (RFC 6750 section 3). Clients print its body, or the JSON-RPC error in there, so that says what to do."""
+def _challenge(problem: Unauthenticated, metadata: str | None) -> Reply:
+    """401 (RFC 6750 section 3; RFC 9728 section 5.1). Clients print its body, the JSON-RPC error in there, or the
+    challenge: all say what to do."""
     challenge = 'Bearer realm="gatehouse"'
+    if metadata is not None:
+        challenge += f', resource_metadata="{metadata}", scope="mcp"'
     if problem.reason != "no_credential":
-        challenge += ', error="invalid_token"'
+        challenge += f', error="invalid_token", error_description="{quotable(problem.message)}"'
     body = error(None, UNAUTHENTICATED, problem.message, {"reason": problem.reason})
     return Reply(401, body, (*JSON_HEADERS, (b"www-authenticate", challenge.encode())))

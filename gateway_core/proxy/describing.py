@@ -21,11 +21,14 @@ def describe(call: Call, place: Place) -> None:
     record.call_id = call.id if call.kind == "request" else None
     # The head of these says more than their events: a session id, a status that makes clients fall back.
     record.may_stream = call.kind == "request" and call.method not in ("initialize", "server/discover")
+    registered = record.client
     record.client, record.client_version = call.client
     if not record.client:
         known = place.session.name if place.session is not None else ("", "")
         agent = place.request.headers.get("user-agent") or ""
         record.client, record.client_version = known if known[0] else _from_agent(agent)
+    if not record.client:
+        record.client = registered
 
 
 def _from_agent(agent: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
+from gateway_core.access.endpoint import Endpoint
 from gateway_core.access.identify import Identify
 from gateway_core.access.policy import Decision, decide
 from gateway_core.errors import (
@@ -36,13 +37,14 @@ class Exchange:
     sse_clients: SseClients
     records: Records
     ask_s: int
+    public_url: str
 
     async def handle(self, request: Request, record: CallRecord) -> Reply | Stream:
         """Answer one request, whatever happens to it. `record` learns what it was and how it ended."""
         call: Call | None = None
         try:
             place, decision = await self._place(request, record)
-            if request.door == "sse":
+            if request.endpoint.door == "sse":
                 return await self.sse_clients.handle(place, decision)
             if request.method != "POST":
                 allow(decision)
@@ -57,20 +59,21 @@ class Exchange:
             return await self.forwarding.forward(call, place)
         except GatewayError as problem:
             record.fail(*outcome_of(problem))
-            return reply.refusal(problem, call, record.request_id)
+            metadata = request.endpoint.metadata_url(self.public_url)
+            return reply.refusal(problem, call, record.request_id, metadata=metadata)
 
     async def _place(self, request: Request, record: CallRecord) -> tuple[Place, Decision]:
         """Who calls, what stands behind the URL for them, and whether they may use it."""
-        also = self.sessions.keys_of(request.headers)
-        caller, organisation, state = await self.identify(request.headers, *also)
+        endpoint, also = request.endpoint, self.sessions.keys_of(request.headers)
+        caller, organisation, record.client, state = await self.identify(endpoint, request.headers, *also)
         record.caller, record.credential = f"{caller.kind}:{caller.subject}", caller.credential_id
-        workspace = await self.directory.workspace(request.workspace or caller.workspace_id, organisation.revision)
-        server = await self.directory.server(request.server, organisation.revision)
+        workspace = await self.directory.workspace(endpoint.workspace or caller.workspace_id, organisation.revision)
+        server = await self.directory.server(endpoint.server, organisation.revision)
         if workspace is None or server is None:
-            raise _unknown(request)
+            raise _unknown(endpoint)
         decision = decide(caller, workspace, server)
         if decision.answer == "out_of_reach":
-            raise _unknown(request)
+            raise _unknown(endpoint)
         record.workspace, record.server = workspace.slug, server.slug
         session, lost = await self.sessions.find(request.headers, caller, server, state[0] if state else None)
         place = Place(request, caller, organisation.revision, workspace, server, session, lost, record, self.ask_s)
@@ -134,9 +137,9 @@ def _check_accept(request: Request) -> None:
         raise NotAcceptable("Send 'Accept: application/json, text/event-stream': an answer may come as either.")
 
 
-def _unknown(request: Request) -> NotFound:
-    where = f" in workspace {request.workspace!r}" if request.workspace else ""
+def _unknown(endpoint: Endpoint) -> NotFound:
+    where = f" in workspace {endpoint.workspace!r}" if endpoint.workspace else ""
     return NotFound(
-        f"There is no server {request.server!r}{where} that this credential can reach. Check the URL.",
+        f"There is no server {endpoint.server!r}{where} that this credential can reach. Check the URL.",
         reason="unknown_server",
     )

@@ -85,7 +85,7 @@ class Listening:
         ends_at = place.deadline(loop.time(), self.listen_s)
         watch = self.sessions.watch(now, pump.nudge)
         # An HTTP+SSE client's stream is told when there is something to look at.
-        look_s = LOOK_S if place.request.door == "mcp" else float(self.listen_s)
+        look_s = LOOK_S if place.request.endpoint.door == "mcp" else float(self.listen_s)
         look_at = loop.time() + look_s
         try:
             while loop.time() < ends_at and not pump.ended:

@@ -2,9 +2,10 @@
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Final
 
 from gateway_core.access.callers import Caller
+from gateway_core.access.endpoint import Endpoint
 from gateway_core.errors import UpstreamClosed, UpstreamRefused
 from gateway_core.headers import Headers
 from gateway_core.protocol.session import Session
@@ -45,15 +46,11 @@ class Request:
     """One HTTP request on an MCP endpoint."""
 
     method: str
-    workspace: str | None
-    """First segment of the long URL form; None in the short one, where the credential names the workspace."""
-    server: str
+    endpoint: Endpoint
     headers: Headers
     body: bytes
     ends_at: float
     """Event loop time at which the platform cuts the line; infinite where none does."""
-    door: Literal["mcp", "sse"] = "mcp"
-    """Which transport the URL is of: Streamable HTTP, or HTTP+SSE."""
     address: str = ""
     """Path of this request as the client knows it; empty where that cannot be known."""
     ticket: str | None = None

@@ -202,10 +202,10 @@ class SseStreams:
             GatewayError: Who opened it would not find it any more, or nobody can say.
         """
         request = place.request
-        caller, organisation, _ = await self.identify(request.headers)
+        caller, organisation, *_ = await self.identify(request.endpoint, request.headers)
         revision = organisation.revision
-        workspace = await self.directory.workspace(request.workspace or caller.workspace_id, revision)
-        server = await self.directory.server(request.server, revision)
+        workspace = await self.directory.workspace(request.endpoint.workspace or caller.workspace_id, revision)
+        server = await self.directory.server(request.endpoint.server, revision)
         if workspace is None or server is None or server.id != place.server.id:
             raise stream_gone()
         if decide(caller, workspace, server).answer == "out_of_reach":

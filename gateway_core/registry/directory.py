@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, TypeVar
 
 from gateway_core.ports import Table
-from gateway_core.registry import servers, workspaces
+from gateway_core.registry import jwt_validation, members, servers, workspaces
+from gateway_core.registry.jwt_validation import JwtValidation
+from gateway_core.registry.members import Member
 from gateway_core.registry.servers import Server
 from gateway_core.registry.slugs import SLUG
 from gateway_core.registry.workspaces import Workspace
@@ -28,6 +30,8 @@ class Directory:
         self._revision = ""
         self._servers: dict[str, Server | None] = {}
         self._workspaces: dict[str, Workspace | None] = {}
+        self._members: dict[str, Member | None] = {}
+        self._validations: dict[str, JwtValidation | None] = {}
 
     async def server(self, slug_or_id: str, revision: str) -> Server | None:
         """The server of that slug or id as of `revision`, or None."""
@@ -39,11 +43,30 @@ class Directory:
         self._at(revision)
         return await self._held(self._workspaces, slug_or_id, "workspace", workspaces.workspace_from_data)
 
+    async def member(self, member_id: str, revision: str) -> Member | None:
+        """The member of that id as of `revision`, or None."""
+        self._at(revision)
+        cache = self._members
+        if member_id not in cache:
+            item = await self._table.get(keys.member(member_id))
+            _make_room(cache)
+            cache[member_id] = None if item is None else members.from_data(item.data)
+        return cache[member_id]
+
+    async def jwt_validation(self, revision: str) -> JwtValidation | None:
+        """Which tokens of other issuers the organisation believes as of `revision`, or None."""
+        self._at(revision)
+        cache = self._validations
+        if "" not in cache:
+            item = await self._table.get(keys.jwt_validation())
+            cache[""] = None if item is None else jwt_validation.from_data(item.data)
+        return cache[""]
+
     def _at(self, revision: str) -> None:
         if revision != self._revision:
             self._revision = revision
             # New dictionaries, not cleared ones: a call of the old revision that is still reading keeps its own.
-            self._servers, self._workspaces = {}, {}
+            self._servers, self._workspaces, self._members, self._validations = {}, {}, {}, {}
 
     async def _held(
         self,
@@ -54,8 +77,7 @@ class Directory:
     ) -> _T | None:
         if slug_or_id not in cache:
             data = await self._find(slug_or_id, kind)
-            if len(cache) >= MAX_CACHED:
-                cache.clear()
+            _make_room(cache)
             cache[slug_or_id] = None if data is None else read(data)
         return cache[slug_or_id]
 
@@ -68,3 +90,8 @@ class Directory:
         key = keys.server(name.data["id"]) if kind == "server" else keys.workspace(name.data["id"])
         item = await self._table.get(key)
         return None if item is None else item.data
+
+
+def _make_room(cache: dict[str, Any]) -> None:
+    if len(cache) >= MAX_CACHED:
+        cache.clear()

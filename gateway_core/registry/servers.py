@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, assert_never
 
+from gateway_core.registry import jwt_validation as jwt
+from gateway_core.registry.jwt_validation import JwtValidation
+
 DEFAULT_TIMEOUT_S: Final = 60.0
 UPSTREAM_SECRETS: Final = "upstream_"
 """Prefix of the secrets that servers may name. No slug has an underscore, so none of the gateway's own has it."""
@@ -48,6 +51,8 @@ class Server:
     timeout_s: float = DEFAULT_TIMEOUT_S
     era: Literal["auto", "legacy", "modern"] = "auto"
     """Which revisions it speaks: found out, up to 2025-11-25, or from 2026-07-28 on."""
+    jwt_validation: JwtValidation | None = None
+    """Which tokens of other issuers are believed here; None: those that the organisation believes."""
 
     def in_workspace(self, workspace_id: str) -> bool:
         """True where the server is provisioned."""
@@ -66,12 +71,13 @@ def to_data(server: Server) -> dict[str, Any]:
         "workspaces": server.workspaces if server.workspaces == "all" else sorted(server.workspaces),
         "timeout_s": server.timeout_s,
         "era": server.era,
+        "jwt_validation": None if server.jwt_validation is None else jwt.to_data(server.jwt_validation),
     }
 
 
 def from_data(data: Mapping[str, Any]) -> Server:
     """The server that `to_data` wrote."""
-    workspaces = data["workspaces"]
+    workspaces, validation = data["workspaces"], data.get("jwt_validation")
     return Server(
         id=data["id"],
         slug=data["slug"],
@@ -82,6 +88,7 @@ def from_data(data: Mapping[str, Any]) -> Server:
         workspaces="all" if workspaces == "all" else frozenset(workspaces),
         timeout_s=data["timeout_s"],
         era=data.get("era", "auto"),
+        jwt_validation=None if validation is None else jwt.from_data(validation),
     )
 
 

@@ -15,6 +15,9 @@ SECRETS: Final = Partition("grants", "SECRETS")
 WORKSPACE_PREFIX: Final = "WORKSPACE#"
 SERVER_PREFIX: Final = "SERVER#"
 API_KEY_PREFIX: Final = "KEY#"
+MEMBER_PREFIX: Final = "MEMBER#"
+CLIENT_PREFIX: Final = "CLIENT#"
+GRANT_PREFIX: Final = "GRANT#"
 
 
 def organisation_head() -> Key:
@@ -37,6 +40,41 @@ def name(slug: str) -> Key:
     return Key("registry", f"NAME#{slug}", "NAME")
 
 
+def member(member_id: str) -> Key:
+    """One person of the organisation."""
+    return Key(*ORGANISATION, f"{MEMBER_PREFIX}{member_id}")
+
+
+def member_email(email: str) -> Key:
+    """Who has an e-mail address (in lower case)."""
+    return Key("registry", f"EMAIL#{email}", "MEMBER")
+
+
+def member_identity(digest: str) -> Key:
+    """Who somebody of an identity provider is here; `digest` is the SHA-256 of issuer and subject."""
+    return Key("registry", f"IDENTITY#{digest}", "MEMBER")
+
+
+def group_mapping() -> Key:
+    """Which groups of the identity provider give which roles."""
+    return Key(*ORGANISATION, "GROUPS")
+
+
+def jwt_validation() -> Key:
+    """Which tokens of other issuers are believed at every server that says nothing of its own."""
+    return Key(*ORGANISATION, "JWT")
+
+
+def first_owner() -> Key:
+    """That an owner has signed in. There is one item of this key or none, so that the set-up key makes one at most."""
+    return Key(*ORGANISATION, "FIRST-OWNER")
+
+
+def oauth_client(client_id: str) -> Key:
+    """One OAuth client that an administrator entered."""
+    return Key(*ORGANISATION, f"{CLIENT_PREFIX}{client_id}")
+
+
 def workspace_grants(workspace_id: str) -> Partition:
     """Everything granted within one workspace."""
     return Partition("grants", f"{WORKSPACE_PREFIX}{workspace_id}")
@@ -45,6 +83,66 @@ def workspace_grants(workspace_id: str) -> Partition:
 def api_key(workspace_id: str, key_id: str) -> Key:
     """One API key, found by what the key itself spells out."""
     return Key(*workspace_grants(workspace_id), f"{API_KEY_PREFIX}{key_id}")
+
+
+def grant(place: str, grant_id: str) -> Key:
+    """One grant; `place` is a workspace's id, or `org`."""
+    return Key(*workspace_grants(place), f"{GRANT_PREFIX}{grant_id}")
+
+
+def access_token(place: str, digest: str) -> Key:
+    """One access token, under its SHA-256."""
+    return Key(*workspace_grants(place), f"TOKEN#{digest}")
+
+
+def member_grants(member_id: str) -> Partition:
+    """What one member granted, wherever it is kept."""
+    return Partition("grants", f"MEMBER#{member_id}")
+
+
+def member_grant(member_id: str, place: str, grant_id: str) -> Key:
+    """That a member has a grant."""
+    return Key(*member_grants(member_id), f"{GRANT_PREFIX}{place}#{grant_id}")
+
+
+def member_api_key(member_id: str, workspace_id: str, key_id: str) -> Key:
+    """That a member has an API key."""
+    return Key(*member_grants(member_id), f"{API_KEY_PREFIX}{workspace_id}#{key_id}")
+
+
+def authorization_code(digest: str) -> Key:
+    """One authorization code, under its SHA-256."""
+    return Key("grants", f"CODE#{digest}", "CODE")
+
+
+def invitation(digest: str) -> Key:
+    """One invitation, under the SHA-256 of what its link holds."""
+    return Key("grants", f"INVITATION#{digest}", "INVITATION")
+
+
+def member_invitation(member_id: str) -> Key:
+    """Which invitation of a member is the newest: it alone works."""
+    return Key(*member_grants(member_id), "INVITATION")
+
+
+def password(member_id: str) -> Key:
+    """How a member's password is checked (built-in sign-in only)."""
+    return Key("grants", f"PASSWORD#{member_id}", "PASSWORD")
+
+
+def sign_in(digest: str) -> Key:
+    """A sign-in that is under way at the identity provider, under the SHA-256 of its `state`."""
+    return Key("grants", f"SIGNIN#{digest}", "SIGNIN")
+
+
+def browser(digest: str) -> Key:
+    """One signed-in browser, under the SHA-256 of its cookie."""
+    return Key("grants", f"BROWSER#{digest}", "BROWSER")
+
+
+def throttle(what: str, digest: str, window: int) -> Key:
+    """How often something was tried in one span of time."""
+    return Key("grants", f"THROTTLE#{what}#{digest}", str(window))
 
 
 def spoken(server_id: str) -> Key:

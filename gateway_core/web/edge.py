@@ -7,10 +7,13 @@ from typing import Any, Final
 from gateway_core.errors import Misdirected, OriginRefused, TooLarge
 from gateway_core.headers import Headers, read_headers
 from gateway_core.protocol import reply
+from gateway_core.settings import LOOPBACK_HOSTS
 from gateway_core.web.outlet import AsgiApp, Receive, Scope, Send
 
 MAX_ADMIN_BODY: Final = 8 * 1024 * 1024
 """Bytes of a request to the admin API: a configuration of 10 000 servers."""
+_DIGITS: Final = 20
+"""Digits of a declared length that are read; what is sent counts in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,8 @@ class Edge:
             ConnectionResetError: The client left before it was whole.
         """
         declared = headers.get("content-length") or "0"
-        if declared.isdigit() and int(declared) > self.body_limit:
+        # Not isdigit alone, to which "²" is a digit; nor thousands of digits, which int refuses.
+        if declared.isascii() and declared.isdigit() and int(declared[:_DIGITS]) > self.body_limit:
             raise self._too_large()
         body, more = b"", True
         while more:
@@ -77,10 +81,7 @@ def _name_of(host: str) -> str:
 
 def _loopback(origin: str) -> bool:
     scheme, _, host = origin.partition("://")
-    return scheme in ("http", "https") and _name_of(host) in LOOPBACK_NAMES and "/" not in host and "@" not in host
-
-
-LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+    return scheme in ("http", "https") and _name_of(host) in LOOPBACK_HOSTS and "/" not in host and "@" not in host
 
 
 def behind(edge: Edge, app: AsgiApp) -> AsgiApp:

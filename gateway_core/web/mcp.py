@@ -7,9 +7,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+from gateway_core.access.endpoint import KEYS_ONLY, Endpoint
 from gateway_core.errors import GatewayError, NotFound
 from gateway_core.headers import Headers, read_headers
 from gateway_core.ports import Records
@@ -120,7 +121,7 @@ class McpApp:
         method = scope["method"]
         if scope["path"] == "/healthz":
             return Reply(200, b'{"status":"ok"}')
-        target = _target(scope)
+        endpoint = _endpoint(scope)
         record.method = method
         self.edge.check(headers)
         if method == "OPTIONS":
@@ -128,21 +129,19 @@ class McpApp:
             return Reply(204, b"", _CORS)
         if method == "GET" and pages.wanted(headers):
             record.method = ""
-            return pages.endpoint_page(self.edge.public_url, target.workspace, target.server)
+            return pages.endpoint_page(self.edge.public_url, endpoint)
         body = b""
         if method == "POST":
             body = await self.edge.read_body(headers, outlet.receive)
         record.bytes_in = len(body)
         request = Request(
             method=method,
-            workspace=target.workspace,
-            server=target.server,
+            endpoint=endpoint,
             headers=headers,
             body=body,
             ends_at=_ends_at(scope),
-            door=target.door,
-            address=_address(self.edge.public_url, target),
-            ticket=_ticket(scope) if target.door == "sse" else None,
+            address=_address(self.edge.public_url, endpoint),
+            ticket=_ticket(scope) if endpoint.door == "sse" else None,
             afterwards=outlet.afterwards,
         )
         return await self.exchange.handle(request, record)
@@ -167,36 +166,26 @@ async def _stream(answer: Stream, outlet: Outlet) -> None:
     await outlet.end()
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """What a URL is of."""
-
-    workspace: str | None
-    server: str
-    door: Literal["mcp", "sse"]
-
-
-def _target(scope: Scope) -> _Target:
-    """`/{workspace}/{server}/mcp`, `/{server}/mcp`, and the same with `sse`.
+def _endpoint(scope: Scope) -> Endpoint:
+    """The endpoint that a URL is of. What stands behind one, `/.well-known/…` too, is nothing.
 
     The path is taken as it was sent: nothing that two readers could decode differently gets past here.
     """
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     *names, door = raw.decode("latin-1").split("/")
-    if len(names) in (2, 3) and names[0] == "" and all(SLUG.fullmatch(name) for name in names[1:]):
-        workspace = names[1] if len(names) == 3 else None
+    key_only = names[:2] == ["", KEYS_ONLY]
+    root, names = names[:1], names[2 if key_only else 1 :]
+    if len(names) in (1, 2) and root == [""] and all(SLUG.fullmatch(name) for name in names):
+        workspace = names[0] if len(names) == 2 else None
         match door:
             case "mcp" | "sse":
-                return _Target(workspace, names[-1], door)
+                return Endpoint(workspace, names[-1], door, key_only)
     raise NotFound("There is nothing at this URL. An MCP endpoint is /{workspace}/{server}/mcp.", reason="no_route")
 
 
-def _address(public_url: str, target: _Target) -> str:
+def _address(public_url: str, endpoint: Endpoint) -> str:
     """The path of a URL as clients know it; empty where a stage may stand before it that we are not told of."""
-    if not public_url:
-        return ""
-    names = [name for name in (target.workspace, target.server, target.door) if name is not None]
-    return "/".join([urlsplit(public_url).path, *names])
+    return urlsplit(public_url).path + endpoint.path if public_url else ""
 
 
 def _ticket(scope: Scope) -> str | None:

@@ -1,14 +1,17 @@
 """The page a person sees who opens an MCP URL in a browser. Pure."""
 
+from dataclasses import replace
 from typing import Final
 
+from gateway_core.access.credentials import KEY_HEADERS
+from gateway_core.access.endpoint import Endpoint
 from gateway_core.headers import Headers
 from gateway_core.protocol.reply import RawHeaders, Reply
 
 _HEADERS: Final[RawHeaders] = (
     (b"content-type", b"text/html; charset=utf-8"),
     (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"content-security-policy", b"default-src 'none'; style-src 'self'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 )
@@ -19,24 +22,46 @@ _PAGE: Final = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>MCP endpoint · Gatehouse</title>
+<link rel="stylesheet" href="/oauth/style.css">
 </head>
 <body>
+<main>
 <h1>This is an MCP endpoint</h1>
-<p>It is for MCP clients (Claude Code, Cursor, VS Code, the SDKs), not for a browser. Add it to yours:</p>
-<pre>claude mcp add --transport http {name} {url} --header "Authorization: Bearer YOUR_API_KEY"</pre>
-<p>An administrator of this gateway makes API keys with <code>gatehouse keys create</code>.</p>
+<p>It is for MCP clients (Claude Code, Cursor, VS Code, the SDKs), not for a browser. {ways}
+</main>
 </body>
 </html>
 """
+_SIGN_IN: Final = """Add the URL to yours and sign in when it asks:</p>
+<pre>claude mcp add --transport http {name} {url}</pre>
+<h2>With an API key instead</h2>
+<p>"""
+_KEY: Final = """For programs that nobody sits in front of, an administrator of this gateway makes API keys with
+<code>gatehouse keys create</code>:</p>
+<pre>claude mcp add --transport http {name} {url} --header "Authorization: Bearer YOUR_API_KEY"</pre>"""
+_KEY_ONLY: Final = """
+<p>A client that asks you to sign in although you gave it a key takes this URL instead, which knows API keys alone:</p>
+<pre>{url}</pre>"""
 
 
 def wanted(headers: Headers) -> bool:
     """True for a browser's visit: it asks for a page and brings no credential. No MCP client asks for HTML."""
-    return "text/html" in (headers.get("accept") or "") and headers.get("authorization") is None
+    shown = any(headers.get(name) is not None for name in ("authorization", *KEY_HEADERS))
+    return "text/html" in (headers.get("accept") or "") and not shown
 
 
-def endpoint_page(public_url: str, workspace: str | None, server: str) -> Reply:
+def endpoint_page(public_url: str, endpoint: Endpoint) -> Reply:
     """The page for one endpoint. Slugs are the only part of the URL that the visitor chose, and are safe in HTML."""
-    path = f"{workspace}/{server}" if workspace else server
-    page = _PAGE.format(name=server, url=f"{public_url or 'https://THIS-GATEWAY'}/{path}/mcp")
-    return Reply(200, page.encode(), _HEADERS)
+    here = replace(endpoint, door="mcp")
+    name, url = endpoint.server, _url(public_url, here)
+    key = _KEY.format(name=name, url=url)
+    if here.metadata_url(public_url) is None:
+        ways = key
+    else:
+        ways = _SIGN_IN.format(name=name, url=url) + key
+        ways += _KEY_ONLY.format(url=_url(public_url, replace(here, key_only=True)))
+    return Reply(200, _PAGE.format(ways=ways).encode(), _HEADERS)
+
+
+def _url(public_url: str, endpoint: Endpoint) -> str:
+    return (public_url or "https://THIS-GATEWAY") + endpoint.path

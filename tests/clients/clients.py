@@ -42,15 +42,25 @@ class Client:
     cannot: Mapping[str, str] = field(default_factory=dict)
     """Steps that it is left out of, each with the reason."""
 
-    def visit(self, url: str, key: str, steps: Iterable[Step] = ()) -> Found:
-        """Go to `url` with `key` and do `steps`."""
+    def visit(
+        self,
+        url: str,
+        key: str,
+        steps: Iterable[Step] = (),
+        *,
+        sign_in: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Found:
+        """Go to `url` with `key`, or with what signing in gives, and do `steps`."""
         asked = [{"name": one.name, "do": one.do, "ask": one.ask} for one in steps]
         order = {"url": url, "key": key, "mode": self.mode, "steps": asked, "answers": ANSWERS}
+        if sign_in is not None:
+            order["sign_in"] = sign_in
         command, settings = STARTS[self.program]()
         done = subprocess.run(
             command,
             input=json.dumps(order),
-            env={**os.environ, **settings},
+            env={**os.environ, **settings, **(environment or {})},
             capture_output=True,
             text=True,
             timeout=LIMIT_S,

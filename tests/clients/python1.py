@@ -6,6 +6,7 @@ from mcp import ClientSession, types
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamablehttp_client
 from pydantic import AnyUrl
+from signing import signing_in
 from visit import Heard, Host, Order, pages, run, say, walk
 
 
@@ -58,8 +59,13 @@ class Verbs:
 async def main(order: Order) -> None:
     heard = Heard()
     connect = sse_client if order.mode == "sse" else streamablehttp_client
+    with signing_in(order, "Python 1") as auth:
+        await go(order, heard, connect(order.url, headers=order.headers, auth=auth))
+
+
+async def go(order: Order, heard: Heard, connection: Any) -> None:
     async with (
-        connect(order.url, headers=order.headers) as (reading, writing, *_),
+        connection as (reading, writing, *_),
         ClientSession(reading, writing, **Host(types, order, heard).callbacks()) as session,
     ):
         hello = await session.initialize()

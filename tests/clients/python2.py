@@ -10,6 +10,7 @@ import mcp_types as types
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPDeprecationWarning
+from signing import signing_in
 from visit import Heard, Host, Order, pages, run, say, walk
 
 
@@ -83,7 +84,12 @@ async def main(order: Order) -> None:
     # Sampling, roots and log levels are deprecated since 2026-07-28 and still to be served.
     warnings.simplefilter("ignore", MCPDeprecationWarning)
     heard = Heard()
-    async with httpx2.AsyncClient(headers=order.headers, timeout=30) as http:
+    with signing_in(order, "Python 2") as auth:
+        await go(order, heard, httpx2.AsyncClient(headers=order.headers, auth=auth, timeout=30))
+
+
+async def go(order: Order, heard: Heard, http: httpx2.AsyncClient) -> None:
+    async with http:
         transport = streamable_http_client(order.url, http_client=http)
         host = Host(types, order, heard).callbacks()
         async with Client(transport, mode=order.mode, log_level="info", **host) as client:

@@ -30,6 +30,8 @@ class Order:
     mode: str
     steps: list[dict[str, Any]]
     answers: dict[str, Any]
+    sign_in: dict[str, Any] | None = None
+    """How to get in without a key: a `folder` to remember in, and the URL of the client's `document` if it has one."""
 
     @property
     def headers(self) -> dict[str, str]:

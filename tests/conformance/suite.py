@@ -1,4 +1,5 @@
-"""Runs the matrix: the official suite at either revision, through the gateway, against servers of either era and both.
+"""Runs the matrix: the official suite at either revision, through the gateway, against servers of either era and both;
+and its `authorization` mode against the gateway itself.
 
 As a program (`make conformance`) it prints every cell and ends with 1 when anything is not as expected. One cell:
 `python -m tests.conformance.suite --cell 2026-07-28:legacy`.
@@ -14,6 +15,12 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tests.conformance.authorization import (
+    AUTHORIZATION_CELLS,
+    AuthorizationCell,
+    AuthorizationJudged,
+    judge_authorization,
+)
 from tests.conformance.cells import CELLS, Cell
 from tests.conformance.judging import Judged
 from tests.conformance.shim import shim
@@ -37,8 +44,10 @@ async def run_through(cell: Cell, folder: Path) -> Run:
             return await run(url, cell.revision, folder / f"gateway-{cell.kind}")
 
 
-async def judge(cell: Cell, folder: Path) -> Judged:
+async def judge(cell: Cell | AuthorizationCell, folder: Path) -> Judged | AuthorizationJudged:
     """Run one cell; logs and what the suite writes go into `folder`."""
+    if isinstance(cell, AuthorizationCell):
+        return await judge_authorization(cell, folder)
     scored = await asyncio.to_thread(scored_scenarios, cell.revision)
     direct = await run_directly(cell.revision, cell.measure, folder)
     through = await run_through(cell, folder)
@@ -58,10 +67,14 @@ def kept(folder: Path | None) -> Iterator[Path]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print every cell that was asked for."""
-    names = {str(cell): cell for cell in CELLS}
+    names: dict[str, Cell | AuthorizationCell] = {str(cell): cell for cell in CELLS}
+    names |= {str(cell): cell for cell in AUTHORIZATION_CELLS}
     parser = argparse.ArgumentParser(description="Run the official conformance suite through the gateway.")
     parser.add_argument(
-        "--cell", action="append", choices=names, help="revision:upstream; all of them if none is named"
+        "--cell",
+        action="append",
+        choices=names,
+        help="revision:upstream or authorization:how the client is known; all of them if none is named",
     )
     parser.add_argument("--keep", type=Path, help="an empty folder for logs and what the suite writes")
     options = parser.parse_args(arguments)

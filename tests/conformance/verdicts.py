@@ -17,7 +17,7 @@ from tests.programs import node, npm_folder
 LIMIT_S = 120.0
 """The longest one pass may take; a sound one takes a few seconds."""
 
-RESULT_FOLDER = re.compile(r"server-(?P<scenario>.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
+RESULT_FOLDER = re.compile(r"(?:authorization-)?server-(?P<scenario>.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
 
 BAD = ("FAILURE", "WARNING")
 """A requirement and a recommendation that were not met."""
@@ -80,7 +80,7 @@ LONGEST = 300
 
 def scored_scenarios(revision: str) -> tuple[str, ...]:
     """The server scenarios that `revision` requires, from the suite's own frozen list."""
-    file = _package() / "requirements" / f"{revision}.yaml"
+    file = package() / "requirements" / f"{revision}.yaml"
     return tuple(yaml.safe_load(file.read_text())["server"])
 
 
@@ -108,7 +108,7 @@ async def run(url: str, revision: str, folder: Path) -> Run:
     options = ["server", "--url", url, "--requirements", revision, "--output-dir", str(folder)]
     with (folder.parent / f"{folder.name}.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            node(), _package() / "dist" / "index.js", *options, stdout=log, stderr=log
+            node(), package() / "dist" / "index.js", *options, stdout=log, stderr=log
         )
         try:
             await asyncio.wait_for(process.wait(), LIMIT_S)
@@ -119,5 +119,6 @@ async def run(url: str, revision: str, folder: Path) -> Run:
     return read_run(folder)
 
 
-def _package() -> Path:
+def package() -> Path:
+    """The folder of the suite."""
     return npm_folder("conformance") / "node_modules/@modelcontextprotocol/conformance"

@@ -13,12 +13,15 @@ import httpx2
 from gateway_core.admin.administration import Administration
 from gateway_core.admin.drafts import ApplyDraft, ConfigDraft, KeyDraft
 from gateway_core.compose import admin_api, administration
-from gateway_core.compose_lean import data_plane
+from gateway_core.compose_lean import World, data_plane
+from gateway_core.compose_oauth import oauth_api
 from gateway_core.local.data_folder import DATABASE
-from gateway_core.local.server import both_planes, ensure_admin_key, local_world
+from gateway_core.local.server import ensure_admin_key, local_world, on_one_port
 from gateway_core.settings import Settings
 from gateway_core.storage.sqlite import SqliteTable
 from gateway_core.web.mcp import McpApp
+from gateway_core.web.oauth.app import OAuthApp
+from gateway_core.web.outlet import AsgiApp
 from tests.flows.upstreams import Json, serving
 
 NOW = 1_795_000_000
@@ -58,6 +61,10 @@ class Gateway:
     clock: list[int]
     table: SqliteTable
     mcp: McpApp
+    front: AsgiApp
+    """Everything that the port serves."""
+    oauth: OAuthApp
+    world: World
 
     async def post(self, path: str, body: Any, key: str | None = None, **headers: str) -> httpx2.Response:
         """POST to `path`; `headers` are written with _ for -, and "" leaves one out."""
@@ -132,13 +139,14 @@ async def gateway(
     world = type(world)(world.table, world.keyring, world.secrets, records, lambda: clock[0], world.policy)
     await ensure_admin_key(chosen, world)
     admin = administration(world)
-    mcp = data_plane(chosen, world)
+    mcp, oauth = data_plane(chosen, world), oauth_api(chosen, world)
+    front = on_one_port(mcp, admin_api(chosen, world), oauth)
     try:
         async with (
-            serving(both_planes(mcp, admin_api(chosen, world))) as port,
+            serving(front) as port,
             httpx2.AsyncClient(trust_env=False, timeout=20) as http,
         ):
-            made = Gateway(f"http://127.0.0.1:{port}", admin, "", http, records, clock, table, mcp)
+            made = Gateway(f"http://127.0.0.1:{port}", admin, "", http, records, clock, table, mcp, front, oauth, world)
             await made.apply({"workspaces": [{"slug": "research", "name": "Research"}, {"slug": "sales"}]})
             entries = [
                 {"slug": slug, "workspaces": ["research"], **(given if isinstance(given, dict) else {"url": given})}
@@ -153,6 +161,7 @@ async def gateway(
                 await mcp.stop()
     finally:
         await mcp.close()
+        await oauth.close()
         table.close()
 
 

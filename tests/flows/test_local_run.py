@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from gateway_core.access.throttle import SETUP
 from tests.processes import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -57,9 +58,10 @@ class Machine:
             [*GATEHOUSE, *arguments], cwd=ROOT, env=self.environment, capture_output=True, text=True, input=given
         )
 
-    def get(self, path: str) -> int:
+    def get(self, path: str, headers: "dict[str, str] | None" = None) -> int:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers or {})
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(request, timeout=5) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             error.close()
@@ -100,7 +102,11 @@ def test_a_first_start_prints_all_that_a_client_needs_and_keeps_its_keys_private
         key = (machine.data / "demo.key").read_text().strip()
         url = f"http://127.0.0.1:{machine.port}/demo-team/demo/mcp"
         assert f'claude mcp add --transport http demo {url} --header "Authorization: Bearer {key}"' in told
-        assert url in told
+        assert f"  claude mcp add --transport http demo {url}\n" in told
+        link = f"http://127.0.0.1:{machine.port}/oauth/setup?token=ghs_"
+        assert told.count(link) == 1
+        assert machine.get("/oauth/setup?token=" + told.partition("/oauth/setup?token=")[2].split()[0]) == 200
+        assert machine.log.read_text().count("ghs_") == 1
         for name in ("admin.key", "demo.key", "sealing.key", "gatehouse.db"):
             assert stat.S_IMODE((machine.data / name).stat().st_mode) == 0o600, name
         process.send_signal(signal.SIGINT)
@@ -247,3 +253,13 @@ def test_a_mistake_in_the_file_is_told_with_its_line_and_the_same_file_mended_is
         assert machine.run("apply", "-f", str(file)).stdout == "Nothing to change.\n"
         pruned = machine.run("apply", "-f", str(file), "--prune").stdout
         assert pruned == "deleted server demo\ndeleted workspace demo-team\n"
+
+
+def test_tries_are_counted_by_the_address_they_come_from_whatever_a_header_says(tmp_path):
+    machine = Machine(tmp_path)
+    with machine.running():
+        told = []
+        for n in range(SETUP.times + 1):
+            forged = {"x-forwarded-for": f"203.0.113.{n}", "forwarded": f"for=192.0.2.{n}"}
+            told.append(machine.get(f"/oauth/setup?token=guess-{n}", forged))
+        assert told == [403] * SETUP.times + [429]

@@ -43,7 +43,7 @@ async def process(folder: Path, url: str, setup: Json) -> AsyncIterator[tuple[in
         await asyncio.to_thread(gateway.serve, "weather", url, **fields)
         nobody: Any = None
         key = await asyncio.to_thread(gateway.key)
-        yield gateway.pid, ModernVisitor(Gateway(gateway.origin, nobody, key, http, Lines(), [], nobody, nobody))
+        yield gateway.pid, ModernVisitor(Gateway(gateway.origin, nobody, key, http, Lines(), [], *[nobody] * 5))
 
 
 LOST: dict[str, tuple[type[Server], Json, str]] = {

@@ -110,15 +110,29 @@ async def test_a_modern_request_without_its_meta_is_refused_and_an_unknown_metho
 
 
 CREDENTIALS = {
-    "none": ({"authorization": ""}, "This gateway needs a credential. Send an API key as the header 'Authorization"),
+    "none": ({"authorization": ""}, "This gateway needs a credential. Sign in: your client opens the page for it"),
     "empty": ({"authorization": "Bearer"}, "The Authorization header must read: Bearer ghk_"),
     "Basic": ({"authorization": "Basic eDp5"}, "The Authorization header must read: Bearer ghk_"),
     "no key of ours": ({"authorization": "Bearer sk-123"}, "This is not a Gatehouse API key (they begin with ghk_)"),
+    "no key of ours elsewhere": ({"authorization": "", "x_api_key": "sk-123"}, "This is not a Gatehouse API key"),
+    "half a key": ({"authorization": "Bearer ghk_ws-22222222"}, "This is not a Gatehouse API key (they begin with"),
+    "half a token": ({"authorization": "Bearer gha_x"}, "This is no whole access token of this gateway."),
+    "a refresh token": (
+        {"authorization": "Bearer ghr_ws-22222222_g-2222222222222222_" + "A" * 43},
+        "This is a refresh token: a client exchanges it for an access token, and sends that.",
+    ),
+    "a token that nobody knows": (
+        {"authorization": "Bearer gha_ws-22222222_g-2222222222222222_" + "A" * 43},
+        "This access token has expired or was revoked. Sign in again",
+    ),
+    "a token of another issuer": ({"authorization": "Bearer eyJ.eyJ.x"}, "nor another token that is good here."),
+    "the same elsewhere": ({"authorization": "", "x_auth_token": "eyJ.eyJ.x"}, "This gateway needs a credential."),
     "unknown": (
         {"authorization": "Bearer ghk_ws-22222222_k-22222222_" + "A" * 43},
         "This API key is not known here. Ask whoever gave it to you for a new one.",
     ),
-    "endless": ({"authorization": "Bearer " + "x" * 600}, "too long to be one of this gateway's"),
+    "endless": ({"authorization": "Bearer ghk_" + "x" * 600}, "too long to be one of this gateway's"),
+    "more than endless": ({"authorization": "Bearer " + "x" * 8_193}, "too long to be one of this gateway's"),
 }
 
 

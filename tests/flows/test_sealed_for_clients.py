@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from gateway_core.access.endpoint import Endpoint
 from gateway_core.headers import Headers
 from gateway_core.local.data_folder import KEY_FILE
 from gateway_core.sealing import Ring, read_ring
@@ -52,10 +53,10 @@ def by_hand(ring: Ring, data: bytes, bound_to: str) -> Any:
 async def owner(crossing: Crossing) -> tuple[str, str]:
     """The principal of the client and the id of its server."""
     exchange = crossing.gw.mcp.exchange
-    caller, organisation, _ = await exchange.identify(Headers(crossing.gw.headers(), frozenset()))
-    server = await exchange.directory.server("weather", organisation.revision)
+    found = await exchange.identify(Endpoint("research", "weather"), Headers(crossing.gw.headers(), frozenset()))
+    server = await exchange.directory.server("weather", found.organisation.revision)
     assert server is not None
-    return caller.principal, server.id
+    return found.caller.principal, server.id
 
 
 def check_nothing_shows(data: bytes, principal: str, server_id: str, crossing: Crossing) -> None:

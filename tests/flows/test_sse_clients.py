@@ -45,13 +45,13 @@ class Visit:
 
 
 @asynccontextmanager
-async def visit(gw: Gateway, key: str | None = None) -> AsyncIterator[Visit]:
+async def visit(gw: Gateway, key: str | None = None, path: str = PATH) -> AsyncIterator[Visit]:
     headers = gw.headers(key, accept="text/event-stream")
-    async with gw.http.stream("GET", gw.url + PATH, headers=headers) as response:
+    async with gw.http.stream("GET", gw.url + path, headers=headers) as response:
         assert response.headers["content-type"] == "text/event-stream"
         made = Visit(gw, response.aiter_lines(), key)
         name, made.address = await made.event()
-        assert (name, made.address.partition("?")[0]) == ("endpoint", PATH)
+        assert (name, made.address.partition("?")[0]) == ("endpoint", path)
         yield made
 
 

@@ -8,6 +8,7 @@ from gateway_core.compose_lean import data_plane
 from gateway_core.errors import StoreUnavailable
 from gateway_core.local.server import local_world
 from gateway_core.settings import Settings
+from tests.flows.actors import PUBLIC, granted, joined, workspace_id
 from tests.flows.gateways import Lines, call, gateway
 from tests.flows.upstreams import serving, upstream, weather
 
@@ -75,13 +76,21 @@ class Counting:
 
 async def test_a_call_of_a_known_caller_asks_the_store_once_and_writes_nothing(tmp_path):
     async with upstream(weather) as server, gateway(tmp_path, {"weather": server.url}) as gw:
+        ana = await joined(gw, "ana@acme.dev", research="member")
+        place, url = await workspace_id(gw, "research"), f"{PUBLIC}/research/weather/mcp"
+        _, token = await granted(gw, ana.id, place=place, resource=url, scope="mcp")
+        own, _ = await gw.new_key(kind="user", subject="ana@acme.dev")
         table = Counting(gw.table)
-        settings = Settings(public_url="http://127.0.0.1:8787", gatehouse_data=tmp_path)
-        mcp = data_plane(settings, replace(local_world(settings, gw.table), table=table, records=Lines()))
+        settings = Settings(public_url=PUBLIC, gatehouse_data=tmp_path)
+        world = replace(local_world(settings, gw.table), table=table, records=Lines(), clock=gw.world.clock)
+        mcp = data_plane(settings, world)
         async with serving(mcp) as port:
-            for _ in range(3):
-                table.asked.clear()
-                response = await gw.http.post(f"http://127.0.0.1:{port}/weather/mcp", json=call(), headers=gw.headers())
-                assert response.status_code == 200
-            assert table.asked == ["get_many"]
+            for credential in (gw.key, own, token):
+                for first in (True, False, False):
+                    table.asked.clear()
+                    response = await gw.http.post(
+                        f"http://127.0.0.1:{port}/research/weather/mcp", json=call(), headers=gw.headers(credential)
+                    )
+                    assert response.status_code == 200
+                    assert first or table.asked == ["get_many"], credential[:4]
         await mcp.close()

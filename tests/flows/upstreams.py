@@ -118,7 +118,10 @@ async def serving(app: Any) -> AsyncIterator[int]:
     """Serve an ASGI application on a free port of 127.0.0.1, in this event loop."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="error", timeout_graceful_shutdown=1))
+    config = uvicorn.Config(
+        app, lifespan="off", log_level="error", timeout_graceful_shutdown=1, proxy_headers=False
+    )  # fmt: skip
+    server = uvicorn.Server(config)
     # Not `serve`, which would take over the signals of the test run.
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)

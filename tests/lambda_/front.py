@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from handlers.http_events import PRELUDE_END
+from tests.asgi import read_body
 from tests.lambda_.events import rest
 from tests.lambda_.fake_runtime_api import FakeRuntimeApi, Invocation
 
@@ -20,11 +21,7 @@ class Front:
         self._finishing: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        body, more = b"", True
-        while more:
-            message = await receive()
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
+        body = await read_body(receive)
         headers: dict[str, list[str]] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name.decode(), []).append(value.decode("latin-1"))

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from tests.asgi import headers_of, read_body
 from tests.contracts.aws import send
 from tests.programs import ROOT
 
@@ -87,24 +88,24 @@ class Guarded:
     """How often each operation was asked of each table."""
 
     async def __call__(self, scope: Any, receive: Any, send_out: Any) -> None:
-        body, more = b"", True
-        while more:
-            part = await receive()
-            body, more = body + part.get("body", b""), part.get("more_body", False)
-        headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
-        if self._allows(headers.get("x-amz-target", ""), body):
-            status, answer = await send(scope["method"], self.url + scope["path"], headers, body)
-        else:
-            status, answer = 400, json.dumps(DENIED).encode()
+        body, headers = await read_body(receive), headers_of(scope)
+        status, answer = await self.send(scope["method"], self.url + scope["path"], headers, body)
         fields = [(b"content-type", b"application/x-amz-json-1.0"), (b"content-length", str(len(answer)).encode())]
         await send_out({"type": "http.response.start", "status": status, "headers": fields})
         await send_out({"type": "http.response.body", "body": answer})
 
-    def _allows(self, target: str, body: bytes) -> bool:
-        service, _, operation = target.partition(".")
+    async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        """See gateway_core.aws.sending.Send."""
+        if self.allows(headers.get("x-amz-target", ""), body):
+            return await send(method, url, headers, body)
+        return 400, json.dumps(DENIED).encode()
+
+    def allows(self, target: str, body: bytes) -> bool:
+        """Whether the role may; a no is written down."""
+        service, _, asked = target.partition(".")
         if not service.startswith("DynamoDB"):
             return True
-        for name, leading_keys in _touched(json.loads(body)):
+        for operation, name, leading_keys in _touched(asked, json.loads(body)):
             table = self.tables[name]
             if not self.role.may(operation, table, leading_keys):
                 self.refused.append((operation, table, tuple(leading_keys)))
@@ -113,16 +114,20 @@ class Guarded:
         return True
 
 
-def _touched(request: Mapping[str, Any]) -> Iterable[tuple[str, list[str]]]:
-    """Tables of a request, and the partition keys in each."""
+def _touched(operation: str, request: Mapping[str, Any]) -> Iterable[tuple[str, str, list[str]]]:
+    """What a request has to be allowed: operation, table, and the partition keys there."""
+    for part in request.get("TransactItems", ()):
+        # Each part of a transaction is decided by itself (DynamoDB Developer Guide, "Using IAM with transactions").
+        [(kind, inner)] = part.items()
+        yield from _touched(f"{kind}Item", inner)
     for name, asked in request.get("RequestItems", {}).items():
-        yield name, [key["pk"]["S"] for key in asked["Keys"]]
+        yield operation, name, [key["pk"]["S"] for key in asked["Keys"]]
     if "Key" in request:
-        yield request["TableName"], [request["Key"]["pk"]["S"]]
+        yield operation, request["TableName"], [request["Key"]["pk"]["S"]]
     elif "KeyConditionExpression" in request:
-        yield request["TableName"], [request["ExpressionAttributeValues"][":pk"]["S"]]
+        yield operation, request["TableName"], [request["ExpressionAttributeValues"][":pk"]["S"]]
     elif "TableName" in request:
-        yield request["TableName"], []
+        yield operation, request["TableName"], []
 
 
 def _listed(value: Any) -> list[Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.lambda_.admin_api import answers
+from tests.lambda_.control_plane import answers
 from tests.lambda_.events import http, rest
 
 ENVIRONMENT = {"PATH": os.defpath, "REGISTRY_TABLE": "r", "GRANTS_TABLE": "g", "AWS_REGION": "eu-west-1"}

@@ -22,7 +22,7 @@ from pathlib import Path
 import {module}
 print(json.dumps([module.__file__ for module in sys.modules.values() if getattr(module, "__file__", None)]))
 """
-FUNCTIONS = {"McpFunction": "handlers.mcp", "ApiFunction": "handlers.api"}
+FUNCTIONS = {"McpFunction": "handlers.mcp", "ApiFunction": "handlers.api", "OAuthFunction": "handlers.oauth"}
 SETTINGS = {"REGISTRY_TABLE": "r", "GRANTS_TABLE": "g", "AWS_REGION": "eu-west-1"}
 NOT_NEEDED = {"python_multipart"}
 """Loaded by FastAPI where it is installed, for forms, which the admin API does not take."""
@@ -132,6 +132,19 @@ async def test_the_built_loop_runs_in_the_emulator(built: Path, tmp_path: Path):
     async with emulator("apps.echo", task_root=function) as running:
         answer = await running.invoke(rest("POST", "/research/weather/mcp"))
     assert answer["statusCode"] == 200
+
+
+def test_what_pages_are_made_of_is_in_the_function_that_shows_them(built: Path):
+    pages = Path("gateway_core") / "web" / "oauth"
+    wanted = {path.relative_to(ROOT) for path in (ROOT / pages).rglob("*") if path.suffix in (".html", ".css", ".svg")}
+    assert wanted
+    assert not [path for path in wanted if not (built / "OAuthFunction" / path).is_file()]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_fits_into_a_zip_that_lambda_takes(built: Path, function: str):
+    size = sum(path.stat().st_size for path in (built / function).rglob("*") if path.is_file())
+    assert size < 250 * 2**20, "Lambda takes 250 MB unzipped (Lambda quotas)"
 
 
 def test_the_bootstrap_can_be_executed(built: Path):

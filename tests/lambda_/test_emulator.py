@@ -72,3 +72,16 @@ async def test_the_admin_function_answers_under_the_runtime_client_that_aws_ship
         assert await function.invoke(sample("schedule")) == {}
     assert unknown["statusCode"] == 401
     assert "This needs the administrator's key" in unknown["body"]
+
+
+async def test_the_sign_in_function_answers_under_the_runtime_client_that_aws_ships():
+    program = (sys.executable, "-m", "awslambdaric", "handlers.oauth.handler")
+    provider = {"OIDC_ISSUER": "https://idp.example", "OIDC_CLIENT_ID": "gatehouse"}
+    async with emulator("handlers.oauth.handler", DEPLOYED | provider, program=program) as function:
+        metadata = await function.invoke(sample("oauth-resource-metadata"))
+        # Without its store the function starts no sign-in.
+        closed = await function.invoke(sample("oauth-sign-in"))
+        assert await function.invoke(sample("schedule")) == {}
+    assert metadata["statusCode"] == 200
+    assert json.loads(metadata["body"])["resource"] == "https://gate.example/research/weather/mcp"
+    assert closed["statusCode"] == 503

@@ -7,15 +7,19 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from tests.contracts.aws import json_api, make_tables, new_id
-from tests.lambda_.admin_api import answers
+from tests.lambda_.control_plane import answers
 from tests.lambda_.fake_runtime_api import ROOT, runtime
 
 EVENTS = {path.stem: json.loads(path.read_text()) for path in sorted((ROOT / "events").glob("*.json"))}
 ADMIN_KEY = "an-administrators-key"
+EDGE_KEY = "what-the-cdn-shows"
+SECRETS = {"admin-key": ADMIN_KEY, "edge-key": EDGE_KEY, "setup-key": "s" * 48, "oidc-client-secret": "c" * 52}
+"""As the stack makes them."""
 SAMPLE_KEY = f"ghk_ws-00000000_k-00000000_{'x' * 43}"
 
 STATUS = {
@@ -23,6 +27,8 @@ STATUS = {
     "mcp-initialize": 200,
     "mcp-tools-call": 200,
     "mcp-tools-call-short-form": 200,
+    "mcp-key-only": 200,
+    "mcp-key-only-short-form": 200,
     "mcp-get-stream": 405,
     "mcp-delete-session": 404,
     "mcp-head": 401,
@@ -35,6 +41,15 @@ STATUS = {
     "api-apply": 200,
     "api-create-key": 201,
     "api-unauthenticated": 401,
+    "oauth-server-metadata": 200,
+    "oauth-resource-metadata": 200,
+    "oauth-resource-metadata-key-only": 404,
+    "oauth-authorize": 303,
+    "oauth-sign-in": 200,
+    "oauth-register": 201,
+    "oauth-token": 400,
+    "oauth-revoke": 200,
+    "oauth-introspect": 401,
 }
 """What each sample is answered with, where the MCP server behind it does not answer."""
 
@@ -52,8 +67,9 @@ async def deployment() -> AsyncIterator[dict[str, str]]:
     try:
         api = json_api(url, lambda: 0)
         tables = await make_tables(api)
-        secret = {"Name": "gatehouse/admin-key", "SecretString": ADMIN_KEY, "ClientRequestToken": new_id()}
-        await api.call("secretsmanager", "CreateSecret", secret)
+        for name, value in SECRETS.items():
+            secret = {"Name": f"gatehouse/{name}", "SecretString": value, "ClientRequestToken": new_id()}
+            await api.call("secretsmanager", "CreateSecret", secret)
         yield {
             "PATH": os.defpath,
             "REGISTRY_TABLE": tables["registry"],
@@ -64,6 +80,8 @@ async def deployment() -> AsyncIterator[dict[str, str]]:
             "AWS_ENDPOINT_URL": url,
             "AWS_ACCESS_KEY_ID": "AKIATEST",
             "AWS_SECRET_ACCESS_KEY": "secret",
+            "OIDC_ISSUER": "https://idp.example",
+            "OIDC_CLIENT_ID": "gatehouse",
         }
     finally:
         moto.stdin.close()
@@ -72,7 +90,9 @@ async def deployment() -> AsyncIterator[dict[str, str]]:
 
 def sample(name: str, *, key: str = SAMPLE_KEY) -> Any:
     """A sample with credentials that are good here, and its server on a port that the MCP function may not call."""
-    text = json.dumps(EVENTS[name]).replace("ADMIN_KEY", ADMIN_KEY).replace(SAMPLE_KEY, key)
+    text = (
+        json.dumps(EVENTS[name]).replace("ADMIN_KEY", ADMIN_KEY).replace("EDGE_KEY", EDGE_KEY).replace(SAMPLE_KEY, key)
+    )
     return json.loads(text.replace("https://weather.example/mcp", "https://weather.example:9443/mcp"))
 
 
@@ -94,16 +114,21 @@ def test_a_sample_is_an_event_as_a_rest_api_sends_it(name: str):
 
 async def test_every_sample_is_answered_by_its_handler():
     async with deployment() as environment:
-        names = sorted(name for name in STATUS if name.startswith("api-"))  # apply comes first, and makes the rest
-        events = [*map(sample, names), EVENTS["schedule"]]
-        *said, acknowledged = await asyncio.to_thread(answers, events, environment)
-        assert [answer["statusCode"] for answer in said] == [STATUS[name] for name in names], said
-        assert acknowledged == {}
-        key = json.loads(said[names.index("api-create-key")]["body"])["key"]
-        found = {}
+        said: dict[str, Any] = {}
+        for module in ("api", "oauth"):
+            names = sorted(name for name in STATUS if name.startswith(f"{module}-"))  # apply comes first
+            events = [*map(sample, names), EVENTS["schedule"]]
+            *answered, acknowledged = await asyncio.to_thread(answers, events, environment, module=f"handlers.{module}")
+            assert acknowledged == {}
+            said |= dict(zip(names, answered, strict=True))
+        key = json.loads(said["api-create-key"]["body"])["key"]
+        found = {name: answer["statusCode"] for name, answer in said.items()}
         async with runtime("handlers.mcp.app", **environment | {"EGRESS_PORTS": "443"}) as lambda_:
-            for name in STATUS.keys() - set(names):
+            for name in STATUS.keys() - said.keys():
                 head, _ = await lambda_.invoke(sample(name, key=key)).end()
                 found[name] = head["statusCode"]
             assert await lambda_.invoke(EVENTS["schedule"]).answer() == {}
-    assert found == {name: STATUS[name] for name in found}
+    assert found == STATUS
+    location = said["oauth-authorize"]["multiValueHeaders"]["location"][0]
+    [sent_on] = parse_qs(urlsplit(location).query)["next"]
+    assert parse_qs(urlsplit(sent_on).query)["state"] == ["a+b/c= d&e%2F"]

@@ -2,66 +2,19 @@
 
 import json
 import os
-from typing import Any
 
 import pytest
 import yaml
 
 from gateway_core.storage import keys
 from tests.lambda_.role import Role
+from tests.lambda_.template import integrations, listed, of_type, statements, statements_of
 from tests.programs import ROOT, environment, output
 
 pytestmark = pytest.mark.tools
 
-TRANSFORM = """
-import json, sys
-from pathlib import Path
-from samcli.lib.translate.sam_template_validator import SamTemplateValidator
-from samcli.yamlhelper import yaml_parse
-
-class NoPolicies:
-    def load(self):
-        return {}
-
-source = yaml_parse(Path(sys.argv[1]).read_text())
-made = SamTemplateValidator(source, NoPolicies(), region="eu-central-1").get_translated_template_if_valid()
-print(json.dumps(yaml_parse(made)))
-"""
-
 WITHOUT_NARROWER = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "secretsmanager:ListSecrets"}
 """Actions that IAM knows only for all resources (Service Authorization Reference)."""
-
-
-@pytest.fixture(scope="module")
-def resources() -> dict[str, Any]:
-    made = output([environment("sam") / "python", "-c", TRANSFORM, "template.yaml"])
-    found: dict[str, Any] = json.loads(made)["Resources"]
-    return found
-
-
-def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
-    return {name: one["Properties"] for name, one in resources.items() if one["Type"] == kind}
-
-
-def integrations(resources: dict[str, Any]) -> dict[str, Any]:
-    paths = resources["Api"]["Properties"]["Body"]["paths"]
-    return {
-        path: methods["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]
-        for path, methods in paths.items()
-    }
-
-
-def statements(resources: dict[str, Any]) -> list[dict[str, Any]]:
-    return [
-        statement
-        for role in of_type(resources, "AWS::IAM::Role").values()
-        for policy in role.get("Policies", ())
-        for statement in policy["PolicyDocument"]["Statement"]
-    ]
-
-
-def listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def test_sam_finds_nothing_wrong_with_the_template():
@@ -75,6 +28,8 @@ def test_every_route_of_the_mcp_function_streams_for_as_long_as_a_function_may_r
     assert set(mcp) == {
         "/{name}/{server}/mcp",
         "/{name}/mcp",
+        "/k/{name}/{server}/mcp",
+        "/k/{name}/mcp",
         "/{name}/{server}/sse",
         "/{name}/sse",
         "/healthz",
@@ -120,18 +75,18 @@ def test_no_permission_is_for_everything_where_iam_knows_less(resources):
 
 SHARED = (keys.spoken("s"), keys.client_session("d"), keys.upstream_session("s", "d"), keys.letter("b", "N000001"))
 """What the calls of the data plane leave for each other."""
-GRANTED = (keys.api_key("w", "k"), keys.secret("name"))
+GRANTED = (keys.api_key("w", "k"), keys.secret("name"), keys.member_grants("m"), keys.authorization_code("d"))
 DECIDED = (keys.organisation_head(), keys.workspace("w"), keys.server("s"), keys.name("slug"))
 WRITES = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem")
 
 
 @pytest.fixture(scope="module")
 def role(resources) -> Role:
-    return Role(resources["McpRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"])
+    return Role(statements_of(resources, "McpRole"))
 
 
 @pytest.mark.parametrize("operation", WRITES)
-@pytest.mark.parametrize("key", [*GRANTED, *DECIDED], ids=lambda key: f"{key.pk} {key.sk}")
+@pytest.mark.parametrize("key", [*GRANTED, *DECIDED], ids=lambda key: " ".join(key[1:]))
 def test_the_data_plane_can_change_no_key_no_secret_and_nothing_that_administrators_decided(role, operation, key):
     assert not role.may(operation, key.table, [key.pk])
 
@@ -156,14 +111,14 @@ def test_the_data_plane_can_list_nobodys_keys_and_walk_through_no_table(role):
 
 
 def test_the_data_plane_uses_no_action_on_tables_that_nothing_needs(resources):
-    mcp = resources["McpRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    mcp = statements_of(resources, "McpRole")
     on_tables = {action for one in mcp for action in listed(one["Action"]) if action.startswith("dynamodb:")}
     needed = ("GetItem", "BatchGetItem", "Query", "UpdateItem", "DeleteItem")
     assert on_tables == {f"dynamodb:{action}" for action in needed}
 
 
 def test_the_data_plane_cannot_read_the_administrators_key(resources):
-    mcp = resources["McpRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    mcp = statements_of(resources, "McpRole")
     for one in mcp:
         if any(action.startswith("secretsmanager:") for action in listed(one["Action"])):
             for arn in listed(one["Resource"]):

@@ -21,6 +21,18 @@ def test_without_any_variable_the_gateway_is_local_and_public_on_loopback():
 
 
 @pytest.mark.parametrize(
+    "url",
+    ["http://localhost", "http://localhost:8787", "http://127.0.0.1:8787", "http://[::1]:8787", "http://LOCALHOST:80",
+     "https://mcp.example.com:8443", "https://10.0.0.8", "https://[fd00::8]:8443"],
+)  # fmt: skip
+def test_the_public_url_is_an_origin_and_without_tls_only_on_the_machine_itself(url):
+    assert read_settings({"PUBLIC_URL": url}).public_url == url
+
+
+PLAIN = "http is for this machine alone (127.0.0.1, localhost, [::1]); else https"
+
+
+@pytest.mark.parametrize(
     ("name", "value", "told"),
     [
         ("PORT", "http", "PORT='http': give a whole number from 1 to 65535."),
@@ -36,6 +48,15 @@ def test_without_any_variable_the_gateway_is_local_and_public_on_loopback():
         ("PUBLIC_URL", "http://[", "give the URL that clients use"),
         ("PUBLIC_URL", "https://mcp.example.com:port", "give the URL that clients use"),
         ("PUBLIC_URL", "https://a@mcp.example.com", "give the URL that clients use"),
+        ("PUBLIC_URL", "https://mcp.example.com/prod", "give the URL that clients use, like https://mcp.example.com"),
+        ("PUBLIC_URL", "https://mcp.example.com//", "without a path"),
+        ("PUBLIC_URL", "https://mcp.example.com?x", "without a path"),
+        ("PUBLIC_URL", "http://gateway.example", PLAIN),
+        ("PUBLIC_URL", "http://10.0.0.8:8787", PLAIN),
+        ("PUBLIC_URL", "http://127.0.0.1.example.com", PLAIN),
+        ("PUBLIC_URL", "http://localhost.example.com:8787", PLAIN),
+        ("PUBLIC_URL", "http://127.0.0.2", PLAIN),
+        ("PUBLIC_URL", "http://[::2]", PLAIN),
     ],
 )
 def test_a_value_that_cannot_be_used_is_told_by_name_with_what_it_takes(name, value, told):

@@ -1,4 +1,5 @@
 // A visit with the MCP SDK 1.x for TypeScript. Modes: `http`, `sse`.
+import { signedIn } from "./signing.mjs";
 import { CAPABILITIES, Heard, host, run, say, sdk, verbs, walk } from "./visit.mjs";
 
 const { Client } = sdk("@modelcontextprotocol/sdk/client/index.js");
@@ -12,7 +13,7 @@ const ASKED = {
   "roots/list": types.ListRootsRequestSchema,
 };
 
-run(async ({ url, headers, mode, steps, answers }) => {
+run(async ({ url, headers, mode, steps, answers, ...order }) => {
   const heard = new Heard();
   const client = new Client({ name: "gatehouse-typescript-1", version: "1" }, { capabilities: CAPABILITIES });
   for (const [method, answer] of Object.entries(host(answers, heard))) client.setRequestHandler(ASKED[method], answer);
@@ -23,10 +24,13 @@ run(async ({ url, headers, mode, steps, answers }) => {
 
   const Transport = mode === "sse" ? SSEClientTransport : StreamableHTTPClientTransport;
   let protocol;
-  const transport = new Transport(new URL(url), { requestInit: { headers } });
-  const adopt = transport.setProtocolVersion.bind(transport);
-  transport.setProtocolVersion = (version) => adopt((protocol = version));
-  await client.connect(transport);
+  const open = (more) => {
+    const made = new Transport(new URL(url), { requestInit: { headers }, ...more });
+    const adopt = made.setProtocolVersion.bind(made);
+    made.setProtocolVersion = (version) => adopt((protocol = version));
+    return made;
+  };
+  const transport = await signedIn(order, client, open, (first, told) => first.finishAuth(told.get("code")));
   say("connect", { protocol });
 
   const level = (wanted) => client.setLoggingLevel(wanted);

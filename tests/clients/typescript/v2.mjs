@@ -1,4 +1,5 @@
 // A visit with version 2 of the MCP SDK for TypeScript. Modes: `legacy`, `auto`, or a revision to be pinned to.
+import { signedIn } from "./signing.mjs";
 import { CAPABILITIES, Heard, host, run, say, sdk, verbs, walk } from "./visit.mjs";
 
 const { Client, LOG_LEVEL_META_KEY, StreamableHTTPClientTransport } = sdk("@modelcontextprotocol/client");
@@ -12,7 +13,7 @@ const negotiation = (mode) =>
 // This SDK reports each round of questions as progress too, to its own user and without a total.
 const reported = (onprogress) => (report) => report.total === undefined || onprogress(report);
 
-run(async ({ url, headers, mode, steps, answers }) => {
+run(async ({ url, headers, mode, steps, answers, ...order }) => {
   const heard = new Heard();
   const own = { name: "gatehouse-typescript-2", version: "1" };
   const client = new Client(own, { capabilities: CAPABILITIES, ...negotiation(mode) });
@@ -22,8 +23,8 @@ run(async ({ url, headers, mode, steps, answers }) => {
   client.setNotificationHandler("notifications/prompts/list_changed", () => heard.change("prompts"));
   client.setNotificationHandler("notifications/resources/updated", ({ params }) => heard.change(params.uri));
 
-  const transport = new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } });
-  await client.connect(transport);
+  const open = (more) => new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers }, ...more });
+  const transport = await signedIn(order, client, open, (first, told) => first.finishAuth(told));
   say("connect", { protocol: client.getNegotiatedProtocolVersion() });
   const modern = client.getProtocolEra() === "modern";
 

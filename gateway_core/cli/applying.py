@@ -1,0 +1,35 @@
+"""`gatehouse apply`: make the registry say what a file says."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway_core.cli.admin_client import CommandFailed, ConfigRefused
+from gateway_core.cli.config_file import read_config
+from gateway_core.cli.options import Key, Url, client
+
+
+def apply(
+    file: Annotated[Path, typer.Option("--file", "-f", help="Configuration file (YAML).")],
+    prune: Annotated[bool, typer.Option("--prune", help="Also delete what the file does not name.")] = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Make the registry say what a file says. Repeating it changes nothing."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandFailed(f"{file} cannot be read: {error}") from None
+    config = read_config(str(file), text)
+    api = client(url, key)
+    try:
+        answer = api.call("POST", "/apply", {"config": config.data, "prune": prune})
+    except ConfigRefused as refused:
+        lines = [config.told(path[1:], said) for path, said in refused.problems]
+        raise CommandFailed(*lines, "Nothing was changed.") from None
+    for change in answer["changes"]:
+        fields = f" ({', '.join(change['fields'])})" if change["fields"] else ""
+        typer.echo(f"{change['action']}d {change['kind']} {change['slug']}{fields}")
+    if not answer["changes"]:
+        typer.echo("Nothing to change.")

@@ -1,0 +1,76 @@
+"""`gatehouse clients` and `gatehouse grants`: OAuth clients, and what people let them do."""
+
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+import typer
+
+from gateway_core.cli.options import Key, Url, client, group
+from gateway_core.cli.tables import day, show
+
+clients = group("clients", "OAuth clients that administrators enter. Most clients need no entry.")
+grants = group("grants", "Grants: what people let clients do.")
+
+
+@clients.command("create")
+def create_client(
+    name: Annotated[str, typer.Argument(help="What people see when they are asked for consent.")],
+    redirect_uri: Annotated[list[str], typer.Option(help="Where it takes the answer; repeat for more.")],
+    authentication: Annotated[
+        Literal["none", "basic", "post"],
+        typer.Option(help="How it proves who it is: none (a program on people's machines), or a secret sent so."),
+    ] = "none",
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Enter an OAuth client. Its secret is shown once."""
+    method = "none" if authentication == "none" else f"client_secret_{authentication}"
+    body: dict[str, Any] = {"name": name, "redirect_uris": redirect_uri, "auth_method": method}
+    made = client(url, key).call("POST", "/clients", body)
+    typer.echo(f"client_id      {made['id']}")
+    if made["secret"] is not None:
+        typer.echo(f"client_secret  {made['secret']}")
+        typer.echo("The secret is not shown again.", err=True)
+
+
+@clients.command("list")
+def list_clients(url: Url = None, key: Key = None) -> None:
+    """List the OAuth clients that were entered, without their secrets."""
+    rows = [
+        (each["id"], each["name"], each["auth_method"], ", ".join(each["redirect_uris"]), day(each["created_at"]))
+        for each in client(url, key).call("GET", "/clients")["clients"]
+    ]
+    show(("CLIENT", "NAME", "AUTHENTICATION", "REDIRECT URIS", "CREATED"), rows)
+
+
+@clients.command("delete")
+def delete_client(client_id: str, url: Url = None, key: Key = None) -> None:
+    """Delete an OAuth client, and everything that people let it do."""
+    client(url, key).call("DELETE", f"/clients/{quote(client_id, safe='')}")
+    typer.echo(f"Deleted {client_id}.")
+
+
+@grants.command("list")
+def list_grants(
+    workspace: Annotated[str | None, typer.Option(help="Only this workspace.")] = None,
+    member: Annotated[str | None, typer.Option(help="Only this member, by e-mail address.")] = None,
+    of_client: Annotated[str | None, typer.Option("--client", help="Only this client, by id.")] = None,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """List what people let clients do."""
+    asked = {"workspace": workspace, "member": member, "client": of_client}
+    query = {name: value for name, value in asked.items() if value is not None}
+    rows = [
+        (each["id"], each["member"]["email"] or "-", each["client"]["name"], each["resource"],
+         day(each["created_at"]), day(each["expires_at"]))
+        for each in client(url, key).call("GET", "/grants", **query)["grants"]
+    ]  # fmt: skip
+    show(("GRANT", "MEMBER", "CLIENT", "FOR", "CREATED", "UNTIL"), rows)
+
+
+@grants.command("revoke")
+def revoke_grant(grant_id: str, url: Url = None, key: Key = None) -> None:
+    """End a grant. Its tokens are refused from the next request on."""
+    client(url, key).call("DELETE", f"/grants/{quote(grant_id, safe='')}")
+    typer.echo(f"Revoked {grant_id}.")

@@ -1,0 +1,103 @@
+"""The object graph of the control plane: signing in, the authorization server, and their pages."""
+
+from dataclasses import replace
+from typing import Final
+
+from gateway_core.access.throttle import Throttle
+from gateway_core.compose_lean import World, aws_world, edge
+from gateway_core.egress import Egress
+from gateway_core.issuer.clients import Clients
+from gateway_core.issuer.documents import Documents
+from gateway_core.issuer.grants import Grants
+from gateway_core.issuer.issuer import Issuer
+from gateway_core.registry.directory import Directory
+from gateway_core.registry.people import People
+from gateway_core.settings import Settings
+from gateway_core.signin.asking import Asking
+from gateway_core.signin.discovery import Discovery
+from gateway_core.signin.entrance import Entrance
+from gateway_core.signin.groups import Groups
+from gateway_core.signin.invitations import Invitations
+from gateway_core.signin.passwords import Passwords
+from gateway_core.signin.provider import Provider, Registration
+from gateway_core.signin.sessions import Sessions
+from gateway_core.signin.setup import Setup
+from gateway_core.signin.sign_in import SignIn
+from gateway_core.signin.signing_keys import SigningKeys
+from gateway_core.web.oauth.app import OAuthApp
+from gateway_core.web.oauth.desk import Desk
+from gateway_core.web.oauth.door import MAX_BODY
+from gateway_core.web.oauth.reach import Reach
+from gateway_core.web.oauth.render import Pages
+from gateway_core.web.oauth.stamps import Stamps
+
+OIDC_SECRET: Final = "oidc-client-secret"  # noqa: S105 - the name of a secret
+"""Name of the secret that proves to the identity provider who we are, where no setting holds it."""
+
+
+def sign_in(settings: Settings, world: World) -> SignIn:
+    """Signing in, with the one way that this deployment has: an identity provider, or on one machine passwords."""
+    table, clock = world.table, world.clock
+    people, groups, egress = People(table, clock), Groups(table), Egress(world.policy)
+    passwords = Passwords() if settings.local and not settings.oidc_issuer else None
+    setup = Setup(table, people, world.secrets, clock, passwords, settings.local)
+    invitations = Invitations(table, people, clock, passwords)
+    return SignIn(
+        sessions=Sessions(table, people, clock),
+        provider=_provider(settings, world, egress) if settings.oidc_issuer else None,
+        entrance=Entrance(table, people, groups, invitations, setup, passwords),
+        invitations=invitations,
+        setup=setup,
+        groups=groups,
+        throttle=Throttle(table, clock),
+        egress=egress,
+        passwords=passwords,
+    )
+
+
+def _provider(settings: Settings, world: World, egress: Egress) -> Provider:
+    async def secret() -> str | None:
+        return settings.oidc_client_secret or await world.secrets.get(OIDC_SECRET)
+
+    asking, callback = Asking(egress), f"{settings.public_url}/oauth/callback"
+    return Provider(
+        Registration(settings.oidc_issuer, settings.oidc_client_id, callback, settings.oidc_groups_claim, secret),
+        Discovery(settings.oidc_issuer, asking, world.clock),
+        SigningKeys(asking, world.clock),
+        asking,
+        world.table,
+        world.keyring,
+        world.clock,
+    )
+
+
+def issuer(settings: Settings, world: World) -> Issuer:
+    """The authorization server.
+
+    Metadata documents of clients are fetched from public addresses alone, whatever networks are open for upstreams:
+    anybody can name one. On one machine its own addresses count as public.
+    """
+    egress = Egress(replace(world.policy, networks=()))
+    clients = Clients(world.table, world.keyring, Documents(egress, world.clock))
+    return Issuer(settings.public_url, world.table, world.keyring, world.clock, clients)
+
+
+def oauth_api(settings: Settings, world: World | None = None) -> OAuthApp:
+    """The ASGI application of the pages and OAuth endpoints."""
+    world = world or aws_world(settings)
+    signing_in, issuing = sign_in(settings, world), issuer(settings, world)
+    desk = Desk(
+        public_url=settings.public_url,
+        issuer=issuing,
+        grants=Grants(world.table, world.clock),
+        sign_in=signing_in,
+        reach=Reach(world.table, Directory(world.table)),
+        stamps=Stamps(world.keyring, world.clock),
+        pages=Pages(),
+    )
+
+    async def close() -> None:
+        await signing_in.close()
+        await issuing.close()
+
+    return OAuthApp(desk, world.table, edge(settings, MAX_BODY), close)

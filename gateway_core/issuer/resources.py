@@ -1,0 +1,72 @@
+"""What a token can be for (RFC 8707): the URLs of this gateway, read and compared as exact strings. Pure."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from gateway_core.registry.slugs import slug_problem
+
+ADMIN_PATH: Final = "/api/v1"
+DOORS: Final = ("mcp", "sse")
+"""The last segment of an endpoint: Streamable HTTP, and HTTP+SSE for clients of 2024-11-05."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One URL that a token can be for. Whether there is such a server or workspace, it does not say."""
+
+    url: str
+    kind: Literal["endpoint", "name", "admin"]
+    """`endpoint`: /{workspace}/{server}/{door}; `name`: /{server or workspace}/{door}; `admin`: /api/v1."""
+    names: tuple[str, ...]
+    """The slugs in the path."""
+
+
+def read_resource(text: str, public_url: str) -> Resource | None:
+    """The resource that `text` names, or None when it is no URL of this gateway.
+
+    Scheme and host may be in upper case (the MCP authorization specification, "Canonical Server URI"); all else is
+    compared as it is: no default port, no trailing slash, no query, no percent-encoding.
+    """
+    origin = origin_of(public_url)
+    if not origin or text[: len(origin)].lower() != origin.lower():
+        return None
+    path = public_url[len(origin) :]
+    rest = text[len(origin) :]
+    if not rest.startswith(path + "/"):
+        return None
+    return _of_path(public_url, rest[len(path) :])
+
+
+def workspace_url(public_url: str, slug: str) -> str:
+    """The URL of all servers of a workspace."""
+    return f"{public_url}/{slug}/mcp"
+
+
+def admin_url(public_url: str) -> str:
+    """The URL of the admin API."""
+    return public_url + ADMIN_PATH
+
+
+def origin_of(public_url: str) -> str:
+    """Scheme and authority of `public_url`, as it spells them."""
+    parts = urlsplit(public_url)
+    return f"{public_url.partition('://')[0]}://{parts.netloc}" if parts.netloc else ""
+
+
+def within(asked: Resource, granted: str, public_url: str) -> bool:
+    """True when a grant for `granted` covers `asked`: it is the same, or an endpoint of the workspace granted."""
+    if asked.url == granted:
+        return True
+    return asked.kind == "endpoint" and granted == workspace_url(public_url, asked.names[0])
+
+
+def _of_path(public_url: str, path: str) -> Resource | None:
+    if path == ADMIN_PATH:
+        return Resource(public_url + path, "admin", ())
+    first, *names, door = path.split("/")
+    if first or door not in DOORS or not 1 <= len(names) <= 2:
+        return None
+    if slug_problem(names[0]) or any(slug_problem(name) for name in names[1:]):
+        return None
+    return Resource(public_url + path, "endpoint" if len(names) == 2 else "name", tuple(names))

@@ -1,0 +1,107 @@
+"""`/oauth/account`: what a member let in, to see and to end."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import Request, Response
+
+from gateway_core.access.api_keys import ApiKey, day
+from gateway_core.access.grants import Grant
+from gateway_core.admin import api_keys
+from gateway_core.errors import NotFound
+from gateway_core.ports import Clock, Table
+from gateway_core.registry.members import Member
+from gateway_core.storage import keys
+from gateway_core.web.oauth.clients_shown import document_host, shown, trust_in
+from gateway_core.web.oauth.desk import Desk, other_browser
+from gateway_core.web.oauth.forms import parameter
+from gateway_core.web.oauth.next_path import ACCOUNT, signin_path
+from gateway_core.web.oauth.render import moved
+
+DONE: Final = {
+    "grant": "That app has no access any more.",
+    "key": "That API key works no more.",
+    "sign_in": "You were signed in here already. If an app is waiting for you, start again from it.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The page of one's own access."""
+
+    desk: Desk
+    table: Table
+    clock: Clock
+
+    async def show(self, request: Request) -> Response:
+        """GET: grants and keys of whoever is signed in."""
+        visit = await self.desk.visit(request)
+        if visit.session is None:
+            return moved(signin_path(ACCOUNT))
+        member = visit.session.member
+        grants = [await self._grant(grant) for grant in await self.desk.grants.of_member(member.id)]
+        found = [await self._key(key) for key in await api_keys.of_member(self.table, member.id) if self._lives(key)]
+        done = DONE.get(parameter(visit.query, "ended") or "", "")
+        return self.desk.pages.page(
+            "account", member=member, csrf=visit.session.csrf, grants=grants, keys=found, done=done
+        )
+
+    async def end(self, request: Request) -> Response:
+        """POST: revoke one grant or key of one's own."""
+        visit, fields = await self.desk.posted(request)
+        if visit.session is None:
+            raise other_browser()
+        what = fields.get("what", "")
+        if what == "grant":
+            await self._end_grant(visit.session.member, fields.get("place", ""), fields.get("id", ""))
+        else:
+            await self._end_key(visit.session.member, fields.get("id", ""))
+        return moved(f"{ACCOUNT}?ended={'grant' if what == 'grant' else 'key'}")
+
+    async def _end_grant(self, member: Member, place: str, grant_id: str) -> None:
+        own = {(grant.place, grant.id) for grant in await self.desk.grants.of_member(member.id)}
+        if (place, grant_id) not in own:
+            raise _not_yours()
+        await self.desk.grants.revoke(place, grant_id)
+
+    async def _end_key(self, member: Member, key_id: str) -> None:
+        own = [key for key in await api_keys.of_member(self.table, member.id) if key.id == key_id]
+        item = await self.table.get(keys.api_key(own[0].workspace_id, key_id)) if own else None
+        if item is None:
+            raise _not_yours()
+        await api_keys.revoke(self.table, item, now=self.clock(), by=member.email)
+
+    async def _grant(self, grant: Grant) -> dict[str, Any]:
+        host = document_host(grant.client_id, grant.client_kind)
+        trust = trust_in(grant.client_kind, well_known=self.desk.issuer.clients.documents.knows(grant.client_id))
+        return {
+            "id": grant.id,
+            "place_id": grant.place,
+            "place": await self._workspace(grant.place),
+            "resource": grant.resource,
+            "client": shown(name=grant.client_name, trust=trust, host=host, redirect_uri=grant.redirect_uri),
+            "since": day(grant.created_at),
+            "refreshed": day(grant.refreshed_at),
+        }
+
+    async def _key(self, key: ApiKey) -> dict[str, Any]:
+        return {
+            "id": key.id,
+            "place_id": key.workspace_id,
+            "place": await self._workspace(key.workspace_id) or key.workspace_id,
+            "since": day(key.created_at),
+            "by": key.created_by,
+            "until": None if key.expires_at is None else day(key.expires_at),
+        }
+
+    async def _workspace(self, place: str) -> str:
+        """Its name; "" for one that is gone, and for the organisation."""
+        item = await self.table.get(keys.workspace(place))
+        return "" if item is None else str(item.data["name"])
+
+    def _lives(self, key: ApiKey) -> bool:
+        return key.revoked_at is None and (key.expires_at is None or self.clock() < key.expires_at)
+
+
+def _not_yours() -> NotFound:
+    return NotFound("It is not there any more, or was never yours. Open My access again.")

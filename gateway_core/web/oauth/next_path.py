@@ -1,0 +1,45 @@
+"""Where a browser goes on after signing in: pages of ours, never an address that somebody put into a link. Pure."""
+
+import re
+from typing import Final
+from urllib.parse import quote
+
+from gateway_core.web.oauth.forms import parameter
+
+ACCOUNT: Final = "/oauth/account"
+SETUP: Final = "/oauth/setup"
+JOIN: Final = "/oauth/join"
+_AUTHORIZE: Final = re.compile(r"/authorize\?[!-\[\]-~]{0,16000}")
+"""Printable ASCII but the backslash, which some browsers read as a slash."""
+_PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F))).replace("\\", "")
+
+
+def safe_next(text: str | None) -> str:
+    """`text` where it is one of the places that signing in leads to, else the account page."""
+    return text if text is not None and _AUTHORIZE.fullmatch(text) else ACCOUNT
+
+
+def authorize_path(query: str) -> str:
+    """The path of an authorization request; `query` stays byte for byte, but what no URL may hold is escaped."""
+    return f"/authorize?{quote(query, safe=_PRINTABLE, encoding='latin-1')}"
+
+
+def signin_path(next_path: str) -> str:
+    """The sign-in page that leads to `next_path`."""
+    return f"/oauth/signin?next={quote(next_path, safe='')}"
+
+
+def setup_path(token: str) -> str:
+    """The path of the set-up link. The token is in the query, which access logs leave out."""
+    return f"{SETUP}?token={quote(token, safe='')}"
+
+
+def join_path(token: str) -> str:
+    """The path of an invitation link, likewise."""
+    return f"{JOIN}?token={quote(token, safe='')}"
+
+
+def token_in(path: str, page: str) -> str | None:
+    """The token of a link to `page`, or None where `path` leads elsewhere."""
+    found, _, query = path.partition("?")
+    return parameter(query, "token") if found == page else None

@@ -1,0 +1,115 @@
+"""How a "no" looks: a page with a way on for people, RFC 6749's JSON for clients, a bare line for probes."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from fastapi import Response
+
+from gateway_core.errors import (
+    Conflict,
+    GatewayError,
+    MethodNotAllowed,
+    NotFound,
+    OAuthError,
+    OriginRefused,
+    SignInFailed,
+    StoreUnavailable,
+    TooLarge,
+    TooManyRequests,
+)
+from gateway_core.issuer.forms import ascii_words
+from gateway_core.web.oauth.next_path import ACCOUNT, signin_path
+from gateway_core.web.oauth.render import Pages
+
+CLIENT_PATHS: Final = frozenset({"/token", "/register", "/revoke", "/introspect"})
+"""Where OAuth clients ask, and nobody with a browser."""
+NEVER_STORED: Final[Mapping[str, str]] = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+ANY_PAGE: Final[Mapping[str, str]] = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "WWW-Authenticate, Retry-After",
+}
+"""For clients that are web pages. No cookie is looked at where these are sent."""
+
+
+def json_answer(body: Any, status: int, fields: Mapping[str, str]) -> Response:
+    """JSON in ASCII, so that no text of anybody can break it."""
+    return Response(json.dumps(body).encode(), status, dict(fields), media_type="application/json")
+
+
+class _Words(NamedTuple):
+    title: str
+    way_on: str
+
+
+_BY_REASON: Final[Mapping[str, _Words]] = {
+    "invalid_client": _Words("This app is not known here", ""),
+    "expired_page": _Words("This page has expired", ""),
+    "other_browser": _Words("This page cannot be used here", ""),
+    "setup_closed": _Words("This set-up link does not work", ""),
+    "invitation_unknown": _Words("This invitation does not work", ""),
+}
+_BY_CLASS: Final[tuple[tuple[type[GatewayError], _Words], ...]] = (
+    (NotFound, _Words("There is no such page", "")),
+    (MethodNotAllowed, _Words("This page cannot be asked for like that", "")),
+    (TooManyRequests, _Words("Too many attempts", "")),
+    (TooLarge, _Words("That was too much at once", "")),
+    (OriginRefused, _Words("That came from somewhere else", "")),
+    (StoreUnavailable, _Words("The gateway cannot read its store", "Try again in a moment.")),
+    (Conflict, _Words("Somebody changed this at the same time", "Load the page again and look what is there now.")),
+    (SignInFailed, _Words("You are not signed in", "")),
+    (OAuthError, _Words("This request cannot be answered", "Start again from your app.")),
+)
+
+
+def answer(pages: Pages, path: str, error: GatewayError, next_path: str = ACCOUNT) -> Response:
+    """The answer that says no at `path`; where signing in helps, it leads on to `next_path`."""
+    if "/.well-known/" in path:
+        return Response("Not found\n", 404, dict(ANY_PAGE), media_type="text/plain")
+    status = _status(path, error)
+    if path in CLIENT_PATHS:
+        said = {"error": _code(error), "error_description": ascii_words(error.message)}
+        common = ANY_PAGE if path != "/introspect" else {}
+        return json_answer(said, status, {**NEVER_STORED, **common, **_extra(error)})
+    words = _words(error)
+    page = pages.page(
+        "problem",
+        status=status,
+        title=words.title,
+        message=error.message,
+        way_on=words.way_on,
+        sign_in=signin_path(next_path) if isinstance(error, SignInFailed) or next_path != ACCOUNT else "",
+    )
+    page.headers.update(_extra(error))
+    return page
+
+
+def _status(path: str, error: GatewayError) -> int:
+    status = error.http_status if isinstance(error, OAuthError) else error.status
+    if status == 401 and path not in CLIENT_PATHS:
+        # A page asks for no credential: nobody could give one there.
+        return 400
+    # What the data plane tells in a 200 is a fault of ours where no call is under way.
+    return status if status >= 400 else 500
+
+
+def _words(error: GatewayError) -> _Words:
+    known = _BY_REASON.get(error.reason)
+    if known is not None:
+        return known
+    found = [words for kind, words in _BY_CLASS if isinstance(error, kind)]
+    return found[0] if found else _Words("That did not work", "")
+
+
+def _code(error: GatewayError) -> str:
+    if isinstance(error, OAuthError):
+        return error.error
+    if error.status >= 500:
+        return "server_error"
+    return "temporarily_unavailable" if isinstance(error, TooManyRequests) else "invalid_request"
+
+
+def _extra(error: GatewayError) -> dict[str, str]:
+    if isinstance(error, TooManyRequests):
+        return {"Retry-After": str(error.retry_after_s)}
+    return {"Allow": error.allow} if isinstance(error, MethodNotAllowed) else {}

@@ -1,0 +1,46 @@
+"""A gateway that is none of ours, for the command line: it answers whatever a test lets it say."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class Strange:
+    """One that runs. `says` has the body for each path; what it has none for is 404."""
+
+    url: str
+    says: dict[str, Any] = field(default_factory=dict)
+    status: int = 200
+
+
+@contextmanager
+def strange_gateway() -> Iterator[Strange]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            said = strange.says.get(self.path)
+            body = said if isinstance(said, bytes) else json.dumps(said).encode()
+            self.send_response(404 if said is None else strange.status)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815 - the name that http.server gives
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        strange = Strange(f"http://127.0.0.1:{server.server_port}")
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield strange
+        finally:
+            server.shutdown()
+            thread.join()
