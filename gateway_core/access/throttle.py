@@ -55,8 +55,8 @@ TOKEN: Final = Limit(3_000, 60)
 """Hosted clients refresh for all their people from a handful of addresses."""
 TOKEN_GRANT: Final = Limit(60, 300)
 """One grant is refreshed once an hour, or at each start of a command line."""
-REGISTER: Final = Limit(120, 3_600)
-"""Command lines register at each login; a registration stores nothing but costs a signature."""
+REGISTER: Final = Limit(600, 3_600)
+"""Some clients register at every health check, and an office may be one address; a registration stores nothing."""
 SIGNIN_ADDRESS: Final = Limit(100, 900)
 """Sign-ins from one address: an office in the morning, and far from a list of stolen passwords."""
 SIGNIN_ACCOUNT: Final = Limit(10, 900, closed=True)

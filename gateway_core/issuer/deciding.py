@@ -21,7 +21,7 @@ from gateway_core.issuer.rotation import access_life_s
 UNUSED_URI: Final = "https://authorization-server.invalid/"
 """Authlib wants the URL of the request, to refuse plain http. Which URL a request came by is not told here; whether
 http will do was for the operator to say, in PUBLIC_URL."""
-INVALID_GRANT: Final = "This code or refresh token is not known, has expired, or was used. Sign in again."
+INVALID_GRANT: Final = "This code or refresh token is not known, has expired, or was used or revoked. Sign in again."
 WORDS: Final = {
     "invalid_client": "The client is unknown, or did not authenticate as it registered. Register it again.",
     "invalid_grant": INVALID_GRANT,

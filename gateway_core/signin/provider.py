@@ -21,7 +21,6 @@ from gateway_core.signin.arriving import Arrived, arrived_from
 from gateway_core.signin.asking import Asking, distrusted, unusable
 from gateway_core.signin.discovery import Discovery, Metadata
 from gateway_core.signin.id_token import Expected, claims_of, read_signed
-from gateway_core.signin.paths import local_path
 from gateway_core.signin.signing_keys import SigningKeys
 from gateway_core.storage import keys
 
@@ -84,7 +83,7 @@ class Provider:
         """
         metadata = await self.discovery.metadata()
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-        begun = {"nonce": nonce, "verifier": verifier, "next": local_path(next_path)}
+        begun = {"nonce": nonce, "verifier": verifier, "next": next_path}
         key = keys.sign_in(cookies.digest(state))
         sealed = await self.keyring.seal(json.dumps(begun).encode(), context=_context(state, browser))
         data = {"sealed": b64encode(sealed).decode()}
@@ -132,9 +131,7 @@ class Provider:
         tokens = await self._redeemed(metadata, code, begun["verifier"])
         claims = await self._claims(metadata, tokens.get("id_token"), begun["nonce"])
         address = claims if "email" in claims else await self._userinfo(metadata, tokens, claims["sub"])
-        return arrived_from(
-            claims, address, groups_claim=self.registration.groups_claim, next_path=local_path(begun["next"])
-        )
+        return arrived_from(claims, address, groups_claim=self.registration.groups_claim, next_path=begun["next"])
 
     async def _taken(self, state: str, browser: str | None) -> Mapping[str, str]:
         """What `begin` noted, once. Another browser neither learns it nor uses it up."""

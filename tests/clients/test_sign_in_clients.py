@@ -20,7 +20,7 @@ pytestmark = pytest.mark.tools
 STEPS = [step for step in SAME if step.name in ("list tools", "call")]
 
 DENIED = "The person at the browser did not allow it."
-UNKNOWN = "This code or refresh token is not known, has expired, or was used. Sign in again."
+UNKNOWN = "This code or refresh token is not known, has expired, or was used or revoked. Sign in again."
 
 STARTS_OVER = ("python1", "python2")
 """Programs whose SDK knows when a token lapses only as long as it runs; started anew, it goes back to the browser."""

@@ -201,7 +201,7 @@ async def test_two_tabs_that_sign_in_at_the_same_time_both_go_on(tmp_path):
         assert stale.text.startswith("Signed out")
         lost = await ben.submit(tabs[0], "/oauth/signin", email="ben@example.com", password=PASSWORD)
         assert lost.status == 400
-        assert f'href="/oauth/signin?next={quote(asked[0], safe="")}"' in lost.response.text
+        assert f'href="/oauth/signin?next={quote(asked[0], safe="")}&amp;as=another"' in lost.response.text
 
 
 async def test_two_tabs_at_the_identity_provider_end_signed_in_and_a_failure_still_knows_where_to_go_on(tmp_path):
@@ -220,7 +220,11 @@ async def test_two_tabs_at_the_identity_provider_end_signed_in_and_a_failure_sti
         tab = await ana.open(f"/oauth/signin?next={quote(asked, safe='')}")
         refused = await ana.open(f"/oauth/callback?{await signed_in_at((await ana.submit(tab, '/oauth/signin')).url)}")
         assert refused.status == 403
-        assert f'href="/oauth/signin?next={quote(asked, safe="")}"' in refused.response.text
+        onward = f"/oauth/signin?next={quote(asked, safe='')}"
+        assert f'href="{onward}&amp;as=another"' in refused.response.text
+        # Who was not let in chooses an account; the provider would else send the same one back.
+        away = [(await ana.submit(await ana.open(at), "/oauth/signin")).url for at in (onward, f"{onward}&as=another")]
+        assert ["prompt=select_account" in url for url in away] == [False, True]
         await ana.close()
 
 

@@ -8,9 +8,18 @@ from fastapi import Request, Response
 from gateway_core.errors import NotFound, SignInFailed
 from gateway_core.registry.members import plain_email
 from gateway_core.signin.cookies import clear_cookie, csrf_holds
+from gateway_core.signin.provider import Prompt
 from gateway_core.web.oauth.desk import Desk, Visit, leads_to, other_browser, with_cookie
 from gateway_core.web.oauth.forms import parameter
-from gateway_core.web.oauth.next_path import ACCOUNT, JOIN, SETUP, safe_next, signin_path, token_in
+from gateway_core.web.oauth.next_path import (
+    ACCOUNT,
+    ANOTHER,
+    JOIN,
+    SETUP,
+    another_signin_path,
+    safe_next,
+    token_in,
+)
 from gateway_core.web.oauth.render import moved
 
 SIGNED_OUT: Final = "/oauth/signout"
@@ -28,7 +37,9 @@ class Entering:
         """GET /oauth/signin. Who is signed in goes on at once."""
         visit = await self.desk.visit(request)
         next_path = safe_next(parameter(visit.query, "next"))
-        return moved(next_path) if visit.session else await self._page(visit, next_path)
+        if visit.session is not None:
+            return moved(next_path)
+        return await self._page(visit, next_path, another=parameter(visit.query, "as") == ANOTHER)
 
     async def enter(self, request: Request) -> Response:
         """POST /oauth/signin: with e-mail address and password, or off to the identity provider."""
@@ -48,7 +59,10 @@ class Entering:
     async def _entered(self, visit: Visit, fields: dict[str, str], next_path: str) -> Response:
         sign_in = self.desk.sign_in
         if sign_in.provider is not None:
-            return moved(await sign_in.provider.begin(next_path=next_path, browser=visit.cookie or ""))
+            # Whoever the provider remembers would else come straight back as the same person.
+            prompt: Prompt | None = "select_account" if fields.get("as") == ANOTHER else None
+            at = await sign_in.provider.begin(next_path=next_path, browser=visit.cookie or "", prompt=prompt)
+            return moved(at)
         email = fields.get("email", "")
         # From wherever they come: a guesser has as many addresses as it takes.
         await sign_in.throttle.check("signin_account", plain_email(email))
@@ -84,7 +98,7 @@ class Entering:
         visit, fields = await self.desk.posted(request)
         await self.desk.sign_in.sessions.end(visit.cookie)
         next_path = safe_next(fields.get("next"))
-        gone = moved(SIGNED_OUT if next_path == ACCOUNT else signin_path(next_path))
+        gone = moved(SIGNED_OUT if next_path == ACCOUNT else another_signin_path(next_path))
         return with_cookie(gone, clear_cookie(self.desk.public_url))
 
     async def left(self, request: Request) -> Response:
@@ -92,7 +106,9 @@ class Entering:
         visit = await self.desk.visit(request)
         return self.desk.pages.page("signed_out", csrf=visit.session.csrf if visit.session else "")
 
-    async def _page(self, visit: Visit, next_path: str, *, email: str = "", wrong: str = "") -> Response:
+    async def _page(
+        self, visit: Visit, next_path: str, *, email: str = "", wrong: str = "", another: bool = False
+    ) -> Response:
         provider = self.desk.sign_in.provider
         return self.desk.form(
             visit,
@@ -100,6 +116,7 @@ class Entering:
             status=403 if wrong else 200,
             form_to=leads_to(provider),
             next=next_path,
+            another=ANOTHER if another else "",
             provider=provider and provider.name,
             setup_open=await self.desk.sign_in.setup.is_open(),
             passwords=self.desk.sign_in.passwords is not None,

@@ -9,6 +9,7 @@ from gateway_core.web.oauth.forms import parameter
 ACCOUNT: Final = "/oauth/account"
 SETUP: Final = "/oauth/setup"
 JOIN: Final = "/oauth/join"
+ANOTHER: Final = "another"
 _AUTHORIZE: Final = re.compile(r"/authorize\?[!-\[\]-~]{0,16000}")
 """Printable ASCII but the backslash, which some browsers read as a slash."""
 _PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F))).replace("\\", "")
@@ -27,6 +28,11 @@ def authorize_path(query: str) -> str:
 def signin_path(next_path: str) -> str:
     """The sign-in page that leads to `next_path`."""
     return f"/oauth/signin?next={quote(next_path, safe='')}"
+
+
+def another_signin_path(next_path: str) -> str:
+    """The same for somebody who was just not let in, or signed out to be somebody else: they choose an account."""
+    return f"{signin_path(next_path)}&as={ANOTHER}"
 
 
 def setup_path(token: str) -> str:

@@ -19,7 +19,7 @@ from gateway_core.errors import (
     TooManyRequests,
 )
 from gateway_core.issuer.forms import ascii_words
-from gateway_core.web.oauth.next_path import ACCOUNT, signin_path
+from gateway_core.web.oauth.next_path import ACCOUNT, another_signin_path
 from gateway_core.web.oauth.render import Pages
 
 CLIENT_PATHS: Final = frozenset({"/token", "/register", "/revoke", "/introspect"})
@@ -78,7 +78,7 @@ def answer(pages: Pages, path: str, error: GatewayError, next_path: str = ACCOUN
         title=words.title,
         message=error.message,
         way_on=words.way_on,
-        sign_in=signin_path(next_path) if isinstance(error, SignInFailed) or next_path != ACCOUNT else "",
+        sign_in=another_signin_path(next_path) if isinstance(error, SignInFailed) or next_path != ACCOUNT else "",
     )
     page.headers.update(_extra(error))
     return page
