@@ -26,9 +26,9 @@ env:
 	@infra/bootstrap.sh requirements-dev.lock
 
 test: lint
-	@.venv/bin/python -m pytest -n 2
+	@.venv/bin/python -m pytest -n 4
 	@if .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] == (3, 11))' && oldest=$$(infra/bootstrap.sh --oldest); then \
-	  PYTHON=$$oldest infra/bootstrap.sh requirements-dev.lock .venv-3.11 && .venv-3.11/bin/python -m pytest -n 2 -m "not tools"; \
+	  PYTHON=$$oldest infra/bootstrap.sh requirements-dev.lock .venv-3.11 && .venv-3.11/bin/python -m pytest -n 4 -m "not tools" tests/unit tests/flows; \
 	fi
 
 lint: env
