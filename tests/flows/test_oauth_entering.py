@@ -223,8 +223,8 @@ async def test_two_tabs_at_the_identity_provider_end_signed_in_and_a_failure_sti
         onward = f"/oauth/signin?next={quote(asked, safe='')}"
         assert f'href="{onward}&amp;as=another"' in refused.response.text
         # Who was not let in chooses an account; the provider would else send the same one back.
-        away = [(await ana.submit(await ana.open(at), "/oauth/signin")).url for at in (onward, f"{onward}&as=another")]
-        assert ["prompt=select_account" in url for url in away] == [False, True]
+        led = [(await ana.submit(await ana.open(at), "/oauth/signin")).url for at in (onward, f"{onward}&as=another")]
+        assert ["prompt=select_account" in url for url in led] == [False, True]
         await ana.close()
 
 
