@@ -15,7 +15,7 @@ MAX_LINES, MAX_FUNCTION = 300, 40
 
 ROWS: list[set[str]] = [
     {"errors", "settings", "telemetry"},
-    {"ports", "headers", "sealing", "storage.keys"},
+    {"ports", "headers", "json_text", "sealing", "storage.keys"},
     {"registry", "access"},
     {"protocol"},
     {"egress", "upstream", "issuer", "signin"},

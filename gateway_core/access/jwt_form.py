@@ -5,16 +5,16 @@ it offers to verify the token with (`jku`, `jwk`, `x5u`, `x5c`) is not looked at
 """
 
 import binascii
-import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gateway_core import json_text
+from gateway_core.errors import BadRequest
+
 MAX_HEADER: Final = 1_024
 """Bytes of a token's header; with a key's thumbprint it has 150."""
-MAX_DEPTH: Final = 16
-"""Brackets within brackets."""
 MAX_KEY_ID: Final = 256
 TYPES: Final = (None, "jwt", "at+jwt", "application/at+jwt")
 """A token that says it is of another type was made for something else (RFC 8725, section 3.11)."""
@@ -57,10 +57,10 @@ def read_jws(token: str, algorithms: Collection[str]) -> Jws | str:
 def read_object(text: bytes) -> dict[str, Any] | None:
     """The JSON object in `text`; None for anything else, and for what two readers could read in two ways."""
     try:
-        found = _DECODER.decode(text.decode("utf-8"))
-    except (ValueError, RecursionError):
+        found = json_text.parse(text)
+    except BadRequest:
         return None
-    return found if isinstance(found, dict) and not _deep(found) else None
+    return found if isinstance(found, dict) else None
 
 
 def decoded(text: str) -> bytes | None:
@@ -84,31 +84,3 @@ def _header_problem(header: Mapping[str, Any], algorithms: Collection[str]) -> s
     if kind is not None and not isinstance(kind, str):
         return "broken_header"
     return None if (kind and kind.lower()) in TYPES else "another_type"
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name twice")
-    return found
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)
-
-
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
-
-
-def _deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            child
-            for node in level
-            for child in (node.values() if isinstance(node, dict) else node)
-            if isinstance(child, dict | list)
-        ]
-        if not level:
-            return False
-    return True

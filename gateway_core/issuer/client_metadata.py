@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from gateway_core.issuer import redirects
 from gateway_core.issuer.client import MAX_NAME, visible
-from gateway_core.issuer.forms import ascii_words
+from gateway_core.protocol.header_values import quotable
 
 MAX_REDIRECT_URIS: Final = 10
 MAX_URI: Final = 1_000
@@ -30,7 +30,7 @@ class Unacceptable(ValueError):
     def __init__(self, code: str, why: str) -> None:
         super().__init__(why)
         self.code = code
-        self.why = ascii_words(why)
+        self.why = quotable(why)
 
 
 def redirect_uris(said: Mapping[str, Any]) -> tuple[str, ...]:

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from gateway_core import json_text
 from gateway_core.egress import Egress
 from gateway_core.errors import BadRequest, OAuthError, UpstreamError
 from gateway_core.issuer.client import Client
 from gateway_core.issuer.client_metadata import Unacceptable
 from gateway_core.issuer.metadata_documents import client_of, host_of, is_document_url
 from gateway_core.ports import Clock
-from gateway_core.protocol import json_text
 
 MAX_BYTES: Final = 5 * 1024
 """The draft's own proposal, section 5; the largest seen has 800."""

@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from gateway_core.errors import OAuthError
 from gateway_core.headers import Headers
+from gateway_core.protocol.header_values import quotable
 
 MAX_BYTES: Final = 16 * 1024
 """Of a query or a form. The largest seen in the field has 3 KB."""
@@ -57,19 +58,13 @@ def read_form(headers: Headers, body: bytes) -> Form:
     # RFC 8707, section 2, lets `resource` come more than once; how many we take is for who reads it.
     twice = form.repeated - {"resource"}
     if twice:
-        raise _bad(f"The parameter {ascii_words(min(twice))[:40]} came more than once.")
+        raise _bad(f"The parameter {quotable(min(twice))[:40]} came more than once.")
     return form
 
 
 def known(form: Form, names: frozenset[str]) -> Form:
     """Only the parameters in `names`: what is not known is ignored (RFC 6749, section 3.1), repeated or not."""
     return Form({name: text for name, text in form.values.items() if name in names}, form.repeated & names)
-
-
-def ascii_words(text: str) -> str:
-    """`text` as an `error_description` may hold it (RFC 6749, section 5.2): what may not stand there becomes `?`."""
-    plain = text.replace('"', "'").replace("\\", "/")
-    return "".join(letter if " " <= letter <= "~" else "?" for letter in plain)
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gateway_core import json_text
 from gateway_core.access.grants import ORGANISATION_PLACE
 from gateway_core.errors import BadRequest, OAuthError
 from gateway_core.headers import Headers
@@ -14,12 +15,11 @@ from gateway_core.issuer.client_metadata import Unacceptable
 from gateway_core.issuer.clients import Clients
 from gateway_core.issuer.codes import Approved
 from gateway_core.issuer.credentials import CHALLENGE
-from gateway_core.issuer.forms import ascii_words
 from gateway_core.issuer.redirects import with_parameters
 from gateway_core.issuer.resources import read_resource
 from gateway_core.issuer.tokens import INTROSPECTION, REVOCATION, TOKEN, Tokens
 from gateway_core.ports import ABSENT, Clock, Keyring, Table
-from gateway_core.protocol import json_text
+from gateway_core.protocol.header_values import quotable
 from gateway_core.storage import keys
 
 NO_STORE: Final = (("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache"))
@@ -42,7 +42,7 @@ class Issuer:
     """One per process. What is no fault of the request (`StoreUnavailable`, `StoreFull`) is raised by every method."""
 
     public_url: str
-    """The issuer: an origin, and a path where a stage stands before every route; no trailing slash."""
+    """The issuer: an origin, without a path."""
     table: Table
     keyring: Keyring
     clock: Clock
@@ -96,7 +96,7 @@ class Issuer:
 
     def refuse(self, request: AuthorizationRequest, error: OAuthError) -> str:
         """The URL to redirect to with an error (RFC 6749, section 4.1.2.1)."""
-        return self._redirect(request, [("error", error.error), ("error_description", ascii_words(error.message))])
+        return self._redirect(request, [("error", error.error), ("error_description", quotable(error.message))])
 
     async def token(self, headers: Headers, body: bytes) -> Answer:
         """POST /token (RFC 6749, section 3.2)."""
@@ -145,7 +145,7 @@ async def _answered(answer: Awaitable[dict[str, Any]]) -> Answer:
         return Answer(200, await answer)
     except OAuthError as problem:
         logger.info("oauth_refused", extra={"fields": {"reason": problem.error}})
-        told = {"error": problem.error, "error_description": ascii_words(problem.message)}
+        told = {"error": problem.error, "error_description": quotable(problem.message)}
         challenge = (CHALLENGE,) if problem.http_status == 401 else ()
         return Answer(problem.http_status, told, NO_STORE + challenge)
 

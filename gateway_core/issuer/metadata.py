@@ -6,7 +6,7 @@ They say the same of every well-formed URL, whether there is such a server or no
 from typing import Any
 
 from gateway_core.issuer.client import AUTH_METHODS, GRANT_TYPES
-from gateway_core.issuer.resources import Resource, origin_of, read_resource
+from gateway_core.issuer.resources import Resource, read_resource
 
 MCP_SCOPE = "mcp"
 ADMIN_SCOPE = "admin"
@@ -49,7 +49,7 @@ def resource_metadata(path: str, public_url: str) -> dict[str, Any] | None:
         path: What follows `/.well-known/oauth-protected-resource`, e.g. `/research/linear/mcp`.
         public_url: The gateway's own, which is the issuer.
     """
-    resource = read_resource(origin_of(public_url) + path, public_url)
+    resource = read_resource(public_url + path, public_url)
     if resource is None:
         return None
     return {

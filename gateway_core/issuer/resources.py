@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from typing import Final, Literal
-from urllib.parse import urlsplit
 
 from gateway_core.registry.slugs import slug_problem
 
@@ -28,14 +27,10 @@ def read_resource(text: str, public_url: str) -> Resource | None:
     Scheme and host may be in upper case (the MCP authorization specification, "Canonical Server URI"); all else is
     compared as it is: no default port, no trailing slash, no query, no percent-encoding.
     """
-    origin = origin_of(public_url)
-    if not origin or text[: len(origin)].lower() != origin.lower():
+    size = len(public_url)
+    if not public_url or text[:size].lower() != public_url.lower():
         return None
-    path = public_url[len(origin) :]
-    rest = text[len(origin) :]
-    if not rest.startswith(path + "/"):
-        return None
-    return _of_path(public_url, rest[len(path) :])
+    return _of_path(public_url, text[size:])
 
 
 def workspace_url(public_url: str, slug: str) -> str:
@@ -46,12 +41,6 @@ def workspace_url(public_url: str, slug: str) -> str:
 def admin_url(public_url: str) -> str:
     """The URL of the admin API."""
     return public_url + ADMIN_PATH
-
-
-def origin_of(public_url: str) -> str:
-    """Scheme and authority of `public_url`, as it spells them."""
-    parts = urlsplit(public_url)
-    return f"{public_url.partition('://')[0]}://{parts.netloc}" if parts.netloc else ""
 
 
 def within(asked: Resource, granted: str, public_url: str) -> bool:

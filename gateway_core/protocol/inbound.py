@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from gateway_core import json_text
 from gateway_core.errors import BadRequest
 from gateway_core.headers import Headers
-from gateway_core.protocol import header_values, json_text
+from gateway_core.protocol import header_values
 from gateway_core.protocol.versions import (
     BATCH_VERSION,
     CAPABILITY_BY,

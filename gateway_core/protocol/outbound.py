@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
-from gateway_core.protocol import header_values, json_text
+from gateway_core import json_text
+from gateway_core.protocol import header_values
 from gateway_core.protocol.inbound import Call
 from gateway_core.protocol.versions import (
     LEGACY_VERSIONS,

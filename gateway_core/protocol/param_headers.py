@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from gateway_core.json_text import MAX_DEPTH
 from gateway_core.protocol import header_values
 from gateway_core.protocol.inbound import PARAM_PREFIX
-from gateway_core.protocol.json_text import MAX_DEPTH
 
 ANNOTATION: Final = "x-mcp-header"
 SAFE: Final = 2**53 - 1

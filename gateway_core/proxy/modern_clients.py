@@ -11,8 +11,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gateway_core import json_text
 from gateway_core.errors import BadRequest, UpstreamError, UpstreamRefused, UpstreamUnreachable
-from gateway_core.protocol import json_text, reply, sse
+from gateway_core.protocol import reply, sse
 from gateway_core.protocol.bridge import asks, requests
 from gateway_core.protocol.inbound import Call
 from gateway_core.protocol.reply import ACCEPTED, Reply, Stream

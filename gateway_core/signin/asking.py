@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gateway_core import json_text
 from gateway_core.egress import Egress
 from gateway_core.errors import BadRequest, SignInFailed, UpstreamError
-from gateway_core.protocol import json_text
 
 ANSWER_S: Final = 8.0
 """Longest wait for one answer. Sign-in asks up to four times, a browser waits half a minute."""

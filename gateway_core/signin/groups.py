@@ -17,7 +17,7 @@ MAX_GROUP: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class GroupMapping:
-    """What the people of one group may do. A row that gives no role lets them in as plain members."""
+    """What the people of one group may do."""
 
     group: str
     """Exactly as the provider's claim spells it."""

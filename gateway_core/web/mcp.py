@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from gateway_core.access.endpoint import KEYS_ONLY, Endpoint
 from gateway_core.errors import GatewayError, NotFound
@@ -184,8 +184,8 @@ def _endpoint(scope: Scope) -> Endpoint:
 
 
 def _address(public_url: str, endpoint: Endpoint) -> str:
-    """The path of a URL as clients know it; empty where a stage may stand before it that we are not told of."""
-    return urlsplit(public_url).path + endpoint.path if public_url else ""
+    """The path of a URL as clients know it; empty while our own address is not known."""
+    return endpoint.path if public_url else ""
 
 
 def _ticket(scope: Scope) -> str | None:

@@ -13,7 +13,7 @@ from gateway_core.proxy import sse_streams
 from gateway_core.proxy.mailbox import Mailbox
 from gateway_core.storage.sqlite import SqliteTable
 from tests.flows.gateways import call, gateway, served_to
-from tests.flows.test_sse_clients import ABLE, PATH, modern, stateful, visit
+from tests.flows.test_sse_clients import ABLE, PATH, Slow, modern, stateful, visit
 from tests.flows.upstreams import Asked, Json, result, upstream
 
 
@@ -176,17 +176,7 @@ async def test_a_session_ends_with_its_stream_whatever_the_store_does_not_take(t
 
 
 async def test_the_calls_of_a_client_that_left_end_whatever_becomes_of_its_session(tmp_path, monkeypatch):
-    begun, over = asyncio.Event(), asyncio.Event()
-
-    async def slow(asked: Asked) -> None:
-        if asked.rpc != "tools/call":
-            return await modern(asked)
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            over.set()
-        return None
+    slow = Slow()
 
     async def refuse(*_: Any, **__: Any) -> Any:
         raise Conflict("This was changed by others at the same time. Try again.")
@@ -194,6 +184,6 @@ async def test_the_calls_of_a_client_that_left_end_whatever_becomes_of_its_sessi
     async with upstream(slow, "modern") as server, gateway(tmp_path, {"weather": server.url}) as gw:
         async with visit(gw) as client, asyncio.timeout(10):
             await client.post(call())
-            await begun.wait()
+            await slow.begun.wait()
             monkeypatch.setattr(Mailbox, "swap", refuse)
-        await asyncio.wait_for(over.wait(), 10)
+        await asyncio.wait_for(slow.ended.wait(), 10)

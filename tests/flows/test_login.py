@@ -5,8 +5,6 @@ import json
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2
@@ -14,21 +12,6 @@ import pytest
 
 from tests.flows.desks import Desk, brought, decided, joined, logged_in, logging_in
 from tests.flows.test_local_run import GATEHOUSE, ROOT
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    machine = Desk(tmp_path_factory.mktemp("machine"))
-    with machine.running():
-        machine.told("members", "invite", "first@example.com", "--role", "owner")
-        yield machine
-
-
-@pytest.fixture
-def desk(running: Desk, tmp_path: Path) -> Desk:
-    """The running gateway, from a home without any login."""
-    running.config = tmp_path / "config"
-    return running
 
 
 async def test_a_login_through_the_browser_lets_every_command_act_as_that_person(desk):

@@ -2,28 +2,10 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests.flows.desks import Desk, brought, decided, joined, logged_in, logging_in
 from tests.flows.test_local_run import GATEHOUSE, ROOT
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    machine = Desk(tmp_path_factory.mktemp("machine"))
-    with machine.running():
-        machine.told("members", "invite", "first@example.com", "--role", "owner")
-        yield machine
-
-
-@pytest.fixture
-def desk(running: Desk, tmp_path: Path) -> Desk:
-    """The running gateway, from a home without any login."""
-    running.config = tmp_path / "config"
-    return running
 
 
 def _in_the_way(desk: Desk) -> None:

@@ -89,6 +89,22 @@ async def modern(asked: Asked) -> None:
     return await asked.respond.json(text(asked, answers["c"]["content"]["city"]))
 
 
+class Slow:
+    """A modern server whose tool never ends by itself; tells when it begins and when it is ended."""
+
+    def __init__(self) -> None:
+        self.begun, self.ended = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, asked: Asked) -> None:
+        if asked.rpc != "tools/call":
+            return await modern(asked)
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ended.set()
+
+
 async def test_a_client_is_told_where_to_post_and_hears_every_answer_on_its_stream(tmp_path):
     async with upstream(stateful, "legacy") as server, gateway(tmp_path, {"weather": server.url}) as gw:
         async with visit(gw) as client:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from gateway_core.proxy import sse_clients
 from tests.flows.gateways import call, gateway, served_to
-from tests.flows.test_sse_clients import ABLE, PATH, modern, stateful, visit
+from tests.flows.test_sse_clients import ABLE, PATH, Slow, stateful, visit
 from tests.flows.upstreams import Answer, Asked, Json, text, upstream, weather
 
 
@@ -71,23 +71,13 @@ async def test_a_stream_outlasts_the_time_after_which_its_client_is_looked_at_ag
 
 
 async def test_a_client_that_leaves_cancels_its_calls(tmp_path):
-    begun, ended = asyncio.Event(), asyncio.Event()
-
-    async def slow(asked: Asked) -> None:
-        if asked.rpc != "tools/call":
-            return await modern(asked)
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-
+    slow = Slow()
     async with upstream(slow, "modern") as server, gateway(tmp_path, {"weather": server.url}) as gw:
         async with visit(gw) as client, asyncio.timeout(10):
             await client.post(call())
-            await begun.wait()
+            await slow.begun.wait()
         async with asyncio.timeout(10):
-            await ended.wait()
+            await slow.ended.wait()
     lines = [line for line in gw.records.lines if line["method"] == "tools/call"]
     assert [(line["outcome"], line["reason"]) for line in lines] == [("gone", "client_left")]
 

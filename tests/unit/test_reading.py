@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp.shared import inbound as sdk
 
+from gateway_core import json_text
 from gateway_core.errors import BadRequest
 from gateway_core.headers import read_headers
-from gateway_core.protocol import header_values, json_text
+from gateway_core.protocol import header_values
 from gateway_core.protocol.inbound import read_calls
 from gateway_core.protocol.versions import METHOD_NOT_FOUND, REQUESTS
 

@@ -18,7 +18,7 @@ from gateway_core.errors import (
     TooLarge,
     TooManyRequests,
 )
-from gateway_core.issuer.forms import ascii_words
+from gateway_core.protocol.header_values import quotable
 from gateway_core.web.oauth.next_path import ACCOUNT, another_signin_path
 from gateway_core.web.oauth.render import Pages
 
@@ -68,7 +68,7 @@ def answer(pages: Pages, path: str, error: GatewayError, next_path: str = ACCOUN
         return Response("Not found\n", 404, dict(ANY_PAGE), media_type="text/plain")
     status = _status(path, error)
     if path in CLIENT_PATHS:
-        said = {"error": _code(error), "error_description": ascii_words(error.message)}
+        said = {"error": _code(error), "error_description": quotable(error.message)}
         common = ANY_PAGE if path != "/introspect" else {}
         return json_answer(said, status, {**NEVER_STORED, **common, **_extra(error)})
     words = _words(error)

@@ -1,11 +1,11 @@
 """Corpus O2: parameters of the authorization and the token endpoint, and what each fault costs."""
 
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from gateway_core.errors import OAuthError
 from tests.unit.issuer.corpus import cases
-from tests.unit.issuer.house import CALLBACK, CHALLENGE, FORM, LINEAR, VERIFIER, House, error_of, headers
+from tests.unit.issuer.house import CALLBACK, FORM, VERIFIER, House, error_of, headers
 
 
 def changed(parameters: dict[str, str], given: dict[str, Any]) -> str:
@@ -17,15 +17,7 @@ def changed(parameters: dict[str, str], given: dict[str, Any]) -> str:
 
 async def asked(home: House, given: dict[str, Any]) -> str:
     client_id, _ = await home.dynamic()
-    base = {
-        "response_type": "code",
-        "client_id": client_id,
-        "redirect_uri": CALLBACK,
-        "state": "st",
-        "code_challenge": CHALLENGE,
-        "code_challenge_method": "S256",
-        "resource": LINEAR,
-    }
+    base = dict(parse_qsl(home.query(client_id)))
     try:
         request = await home.issuer.read(changed(base, given))
     except OAuthError as problem:

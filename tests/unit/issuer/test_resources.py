@@ -23,17 +23,6 @@ def test_each_url_of_the_gateway_is_read_as_what_it_is(text, kind, names):
         assert read_resource(spelled + text, PUBLIC) == Resource(PUBLIC + text, kind, names)
 
 
-def test_a_gateway_behind_a_stage_has_its_stage_in_every_resource():
-    public = "https://api.example/prod"
-    found = read_resource("https://API.example/prod/research/linear/mcp", public)
-    assert found == Resource(f"{public}/research/linear/mcp", "endpoint", ("research", "linear"))
-    assert read_resource("https://api.example/research/linear/mcp", public) is None
-    assert read_resource("https://api.example/PROD/research/linear/mcp", public) is None
-    found_metadata = resource_metadata("/prod/research/linear/mcp", public)
-    assert found_metadata is not None
-    assert found_metadata["resource"] == f"{public}/research/linear/mcp"
-
-
 def test_a_gateway_without_a_public_url_has_no_resources():
     assert read_resource("https://gw.example/research/linear/mcp", "") is None
 

@@ -8,8 +8,9 @@ import json
 from typing import Any, Final
 
 from gateway_core.errors import BadRequest
-from gateway_core.protocol.versions import INVALID_REQUEST, PARSE_ERROR
 
+PARSE_ERROR: Final = -32700
+"""JSON-RPC 2.0, section 5.1."""
 MAX_DEPTH: Final = 64
 """Nested objects and arrays. MCP needs about 12; deeper bodies attack parsers behind us."""
 
@@ -95,6 +96,4 @@ def _unreadable(what: str) -> BadRequest:
 
 
 def _too_deep() -> BadRequest:
-    return BadRequest(
-        f"The body is nested deeper than {MAX_DEPTH} levels.", code=INVALID_REQUEST, reason="json_too_deep"
-    )
+    return BadRequest(f"The body is nested deeper than {MAX_DEPTH} levels.", reason="json_too_deep")
