@@ -4,11 +4,12 @@ from dataclasses import replace
 from functools import partial
 
 from gateway_core.admin.administration import Administration
+from gateway_core.admin.links import Link
 from gateway_core.compose_lean import World, aws_world, edge
 from gateway_core.egress import check_url
 from gateway_core.registry.people import People
 from gateway_core.settings import Settings
-from gateway_core.signin.invitations import Invitations
+from gateway_core.signin.invitations import GOOD_FOR_S, Invitations
 from gateway_core.web import api
 from gateway_core.web.edge import MAX_ADMIN_BODY, behind
 from gateway_core.web.oauth.next_path import join_path
@@ -30,8 +31,10 @@ def _peopled(settings: Settings, world: World) -> Administration:
     """The administration of a deployment that people sign in to."""
     invitations = Invitations(world.table, People(world.table, world.clock), world.clock, None)
 
-    async def make_link(member_id: str, by: str) -> str:
-        return settings.public_url + join_path(await invitations.make(member_id, by=by))
+    async def make_link(member_id: str, by: str) -> Link:
+        # Counted before it is made, so that nobody is promised more than it holds.
+        until = world.clock() + GOOD_FOR_S
+        return Link(settings.public_url + join_path(await invitations.make(member_id, by=by)), until)
 
     return replace(
         administration(world),

@@ -157,13 +157,14 @@ class OAuthError(GatewayError):
         description: Words for the person at the client, which prints them. ASCII without `"` and `\\`
             (RFC 6749 section 5.2); never a secret.
         status: HTTP status where it is answered directly.
+        reason: Fixed word for what the code alone does not tell; the code where there is none.
     """
 
     status = 400
     reason = "oauth_error"
 
-    def __init__(self, error: str, description: str, *, status: int = 400) -> None:
-        super().__init__(description, reason=error)
+    def __init__(self, error: str, description: str, *, status: int = 400, reason: str | None = None) -> None:
+        super().__init__(description, reason=reason or error)
         self.error = error
         self.http_status = status
 

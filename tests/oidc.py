@@ -77,7 +77,7 @@ class FakeProvider:
                 case "/.well-known/openid-configuration":
                     await respond.json(self.document())
                 case "/authorize":
-                    await respond.raw(b"", 302, {"location": self._authorize(query)})
+                    await respond.raw(b"", 302, {"location": self.authorize(query)})
                 case "/token":
                     await respond.json(self._token(headers, body))
                 case "/keys":
@@ -102,7 +102,8 @@ class FakeProvider:
             true["userinfo_endpoint"] = f"{self.url}/userinfo"
         return {name: value for name, value in {**true, **self.metadata}.items() if value is not None}
 
-    def _authorize(self, query: str) -> str:
+    def authorize(self, query: str) -> str:
+        """Where a browser is sent that asks with `query`."""
         asked = _once(query)
         _want(asked.get("response_type") == "code", "unsupported_response_type")
         _want(asked.get("client_id") == CLIENT_ID, "unauthorized_client")

@@ -10,6 +10,7 @@ from gateway_core.access.api_keys import PREFIX, ApiKey, digest
 from gateway_core.access.roles import ADMINISTRATOR, Actor
 from gateway_core.admin import api_keys, applying, planning
 from gateway_core.admin.drafts import ApplyDraft, KeyDraft
+from gateway_core.admin.links import Link
 from gateway_core.admin.planning import Change
 from gateway_core.admin.state import State, read_state
 from gateway_core.errors import Invalid, NotFound, Unauthenticated
@@ -26,8 +27,8 @@ ADMIN_KEY: Final = "admin-key"
 
 
 ADMIN_SCOPE: Final = "admin"
-MakeLink = Callable[[str, str], Awaitable[str]]
-"""From a member's id, and the name of who asks, to the URL at which they join."""
+MakeLink = Callable[[str, str], Awaitable[Link]]
+"""From a member's id, and the name of who asks, to the link with which they join."""
 LOG_IN: Final = "Log in with: gatehouse login"
 
 

@@ -7,7 +7,8 @@ from gateway_core.admin.planning import Change
 from gateway_core.admin.state import State, every
 from gateway_core.errors import Conflict
 from gateway_core.ports import ABSENT, ANY, Condition, Delete, Put, Table, Unchanged, Write
-from gateway_core.registry import jwt_validation, servers
+from gateway_core.registry import client_policy, jwt_validation, servers
+from gateway_core.registry.client_policy import ClientPolicy
 from gateway_core.registry.jwt_validation import JwtValidation
 from gateway_core.registry.revisions import write_in_new_revision
 from gateway_core.registry.servers import Server
@@ -65,6 +66,7 @@ _ORDER = {
     ("create", "jwt_validation"): 6,
     ("update", "jwt_validation"): 6,
     ("delete", "jwt_validation"): 6,
+    ("update", "clients"): 6,
 }
 """Servers let go of a workspace before it goes, and take it on after it has come."""
 
@@ -88,15 +90,18 @@ def _writes(change: Change) -> list[Write]:
         return body if before else body + _names("server", change.after)
     if isinstance(change.after, tuple):
         return [replacing(change.after, version=0 if change.before is None else change.before.version)]
-    if change.kind == "jwt_validation":
-        return [_validation(change.after, when if before else ABSENT)]
+    if change.kind in ("jwt_validation", "clients"):
+        # A policy that nobody has written yet is there all the same, at version 0.
+        return [_setting(change.after, when if change.before and change.before.version else ABSENT)]
     if before is None or not isinstance(before, Server | Workspace):
         return []
     item = keys.server(before.id) if isinstance(before, Server) else keys.workspace(before.id)
     return [Delete(item, when), Delete(keys.name(before.slug)), Delete(keys.name(before.id))]
 
 
-def _validation(after: object, when: Condition) -> Write:
+def _setting(after: object, when: Condition) -> Write:
+    if isinstance(after, ClientPolicy):
+        return Put(keys.client_policy(), client_policy.to_data(after), when)
     if isinstance(after, JwtValidation):
         return Put(keys.jwt_validation(), jwt_validation.to_data(after), when)
     return Delete(keys.jwt_validation(), when)

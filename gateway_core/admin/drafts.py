@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from gateway_core.admin.client_drafts import ClientPolicyDraft
 from gateway_core.admin.draft import Draft, SecretReference
 from gateway_core.admin.jwt_drafts import JwtValidationDraft, Unset
 from gateway_core.egress import check_header
@@ -22,7 +23,7 @@ from gateway_core.issuer.client import AuthMethod
 from gateway_core.protocol import header_values
 from gateway_core.registry.members import OrganisationRole, WorkspaceRole, email_problem, plain_email
 from gateway_core.registry.servers import DEFAULT_TIMEOUT_S
-from gateway_core.registry.slugs import slug_problem
+from gateway_core.registry.slugs import MAX_SECRET_VALUE, slug_problem
 from gateway_core.signin.groups import MAX_GROUP, MAX_ROWS
 from gateway_core.upstream.auth import protected
 
@@ -62,8 +63,16 @@ _SECRET_HEADER: Final = re.compile(
 
 def _header_value(text: str) -> str:
     if not header_values.sendable(text):
-        raise ValueError("a header value is visible ASCII without spaces at its ends")
+        raise ValueError("a header value is visible ASCII in one line, without spaces at its ends")
     return text
+
+
+def _secret_value(text: str) -> str:
+    if not text:
+        raise ValueError("the value is empty; to be rid of a secret, delete it: gatehouse secrets delete NAME")
+    if len(text) > MAX_SECRET_VALUE:
+        raise ValueError(f"the value has more than {MAX_SECRET_VALUE:,} characters, the most that a secret holds")
+    return _header_value(text)
 
 
 def _printable(text: str) -> str:
@@ -202,6 +211,8 @@ class ConfigDraft(Draft):
         | None
     ) = None
     """For every server that has none of its own. None leaves it as it is; `none` takes it away."""
+    clients: ClientPolicyDraft | None = None
+    """The whole policy; None leaves it as it is."""
 
 
 class ApplyDraft(Draft):
@@ -259,4 +270,4 @@ class ClientDraft(Draft):
 class SecretDraft(Draft):
     """The value of a secret."""
 
-    value: Annotated[str, Field(min_length=1, max_length=8192), AfterValidator(_header_value)]
+    value: Annotated[str, AfterValidator(_secret_value)]

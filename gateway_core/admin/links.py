@@ -9,6 +9,15 @@ from gateway_core.storage import keys
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """The URL at which somebody joins."""
+
+    url: str
+    until: int
+    """It works until then at least, in Unix seconds, unless something else ends it before."""
+
+
+@dataclass(frozen=True, slots=True)
 class Given:
     """A member with the roles they have now, and whether the link that they were sent ended."""
 

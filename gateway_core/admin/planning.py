@@ -10,13 +10,15 @@ from gateway_core.admin.groups import group_problems, mapping
 from gateway_core.admin.jwt_drafts import JwtValidationDraft
 from gateway_core.admin.state import Mapping, State, Stored
 from gateway_core.errors import Invalid
-from gateway_core.registry import jwt_validation
+from gateway_core.registry import client_policy, jwt_validation
+from gateway_core.registry.client_policy import ClientPolicy
 from gateway_core.registry.jwt_validation import JwtValidation
 from gateway_core.registry.servers import HeaderValue, NoAuth, Server, StaticHeaders, UpstreamAuth, to_data
 from gateway_core.registry.slugs import new_id
 from gateway_core.registry.workspaces import Workspace
 
 Problem = tuple[tuple[str | int, ...], str]
+_Before = Stored[Workspace] | Stored[Server] | Stored[Mapping] | Stored[JwtValidation] | Stored[ClientPolicy]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +26,11 @@ class Change:
     """One object that will be different. `before` or `after` is None where there is none."""
 
     action: Literal["create", "update", "delete"]
-    kind: Literal["organisation", "workspace", "server", "groups", "jwt_validation"]
+    kind: Literal["organisation", "workspace", "server", "groups", "jwt_validation", "clients"]
     slug: str
     fields: tuple[str, ...] = ()
-    before: "Stored[Workspace] | Stored[Server] | Stored[Mapping] | Stored[JwtValidation] | None" = None
-    after: "Workspace | Server | Mapping | JwtValidation | str | None" = None
+    before: _Before | None = None
+    after: Workspace | Server | Mapping | JwtValidation | ClientPolicy | str | None = None
 
 
 def plan(draft: ConfigDraft, state: State, *, prune: bool, check_url: Callable[[str], object]) -> list[Change]:
@@ -63,6 +65,7 @@ def plan(draft: ConfigDraft, state: State, *, prune: bool, check_url: Callable[[
     if draft.groups is not None:
         changes.extend(_groups(mapping(draft.groups, workspaces), state))
     changes.extend(_validation(draft, state))
+    changes.extend(_clients(draft, state))
     if prune:
         changes.extend(_pruned(draft, state))
     return changes
@@ -141,6 +144,16 @@ def _validation(draft: ConfigDraft, state: State) -> Iterator[Change]:
         old, new = jwt_validation.to_data(stored.record), jwt_validation.to_data(after)
         fields = tuple(field for field in new if new[field] != old[field])
         yield Change("update", "jwt_validation", "organisation", fields, stored, after)
+
+
+def _clients(draft: ConfigDraft, state: State) -> Iterator[Change]:
+    if draft.clients is None:
+        return
+    after = draft.clients.policy()
+    old, new = client_policy.to_data(state.clients.record), client_policy.to_data(after)
+    fields = tuple(field for field in new if new[field] != old[field])
+    if fields:
+        yield Change("update", "clients", "policy", fields, state.clients, after)
 
 
 def _organisation(draft: ConfigDraft, state: State) -> Iterator[Change]:

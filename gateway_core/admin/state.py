@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from gateway_core.ports import Item, Partition, Table
-from gateway_core.registry import jwt_validation, servers, workspaces
+from gateway_core.registry import client_policy, jwt_validation, servers, workspaces
+from gateway_core.registry.client_policy import ClientPolicy
 from gateway_core.registry.jwt_validation import JwtValidation
 from gateway_core.registry.servers import Server
 from gateway_core.registry.workspaces import Workspace
@@ -37,12 +38,14 @@ class State:
     """Which groups give which roles; version 0 while nobody has said."""
     jwt_validation: "Stored[JwtValidation] | None" = None
     """Which tokens of other issuers are believed where a server says nothing of its own."""
+    clients: "Stored[ClientPolicy]" = field(default_factory=lambda: Stored(ClientPolicy(), 0))
+    """Which OAuth clients may ask people; version 0 while nobody has said."""
 
 
 async def read_state(table: Table) -> State:
     """Read the registry."""
-    wanted = [keys.organisation_head(), keys.group_mapping(), keys.jwt_validation()]
-    head, mapping, believed = await table.get_many(wanted)
+    wanted = [keys.organisation_head(), keys.group_mapping(), keys.jwt_validation(), keys.client_policy()]
+    head, mapping, believed, allowed = await table.get_many(wanted)
     found_workspaces = {
         item.data["slug"]: Stored(workspaces.workspace_from_data(item.data), item.version)
         async for item in every(table, keys.ORGANISATION, keys.WORKSPACE_PREFIX)
@@ -59,6 +62,11 @@ async def read_state(table: Table) -> State:
         groups=Stored((), 0) if mapping is None else Stored(groups.from_data(mapping.data), mapping.version),
         jwt_validation=(
             None if believed is None else Stored(jwt_validation.from_data(believed.data), believed.version)
+        ),
+        clients=(
+            Stored(ClientPolicy(), 0)
+            if allowed is None
+            else Stored(client_policy.from_data(allowed.data), allowed.version)
         ),
     )
 

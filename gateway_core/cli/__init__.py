@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Callable
 
-from gateway_core.cli.admin_client import CommandFailed
 from gateway_core.cli.answers import shown
 from gateway_core.cli.app import app
+from gateway_core.cli.failing import CommandFailed
 from gateway_core.errors import GatewayError
 
 __all__ = ["main"]

@@ -6,21 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx2
-
 from gateway_core.cli.answers import read_answer, sendable
+from gateway_core.cli.asking import Answer, ask
+from gateway_core.cli.failing import CommandFailed
 from gateway_core.errors import Invalid
 from gateway_core.settings import Settings
-
-TIMEOUT_S = 60.0
-
-
-class CommandFailed(Exception):
-    """What to print before leaving with status 1; one line each."""
-
-    def __init__(self, *lines: str) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = lines
 
 
 class ConfigRefused(CommandFailed):
@@ -31,6 +21,14 @@ class ConfigRefused(CommandFailed):
         super().__init__(detail, *told)
         self.detail = detail
         self.problems = problems
+
+
+class Refused(CommandFailed):
+    """The API refused, with this HTTP status."""
+
+    def __init__(self, detail: str, status: int) -> None:
+        super().__init__(detail)
+        self.status = status
 
 
 @dataclass(slots=True)
@@ -49,33 +47,15 @@ class AdminClient:
             ConfigRefused: Fields of the body are wrong.
             CommandFailed: Anything else that went wrong, in words for the person at the keyboard.
         """
-        response = self._send(method, path, body, query)
-        if response.status_code == 401 and self.renew is not None:
+        answer = self._send(method, path, body, query)
+        if answer.status == 401 and self.renew is not None:
             self.key = self.renew(self.key) or self.key
-            response = self._send(method, path, body, query)
-        return _answer(response)
+            answer = self._send(method, path, body, query)
+        return _value(answer)
 
-    def _send(self, method: str, path: str, body: Any, query: dict[str, str]) -> httpx2.Response:
-        try:
-            with httpx2.Client(timeout=TIMEOUT_S, trust_env=not direct(self.url)) as http:
-                return http.request(
-                    method, f"{self.url}/api/v1{path}", json=body, params=query,
-                    headers={"Authorization": f"Bearer {self.key}"},
-                )  # fmt: skip
-        except httpx2.ConnectError:
-            raise CommandFailed(
-                f"No gateway answers at {self.url}. Is it running? Start it with: make dev",
-                "A gateway at another port or address is named by PORT, or by --url and --key.",
-            ) from None
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise CommandFailed(f"The gateway at {self.url} did not answer: {error}") from None
-        except UnicodeEncodeError:
-            raise CommandFailed("One of the words of this command is not UTF-8 text.") from None
-
-
-def direct(url: str) -> bool:
-    """True for a gateway on this machine: it is reached directly, whatever proxy the environment names."""
-    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+    def _send(self, method: str, path: str, body: Any, query: dict[str, str]) -> Answer:
+        headers = {"Authorization": f"Bearer {self.key}"}
+        return ask(method, f"{self.url}/api/v1{path}", json=body, params=query, headers=headers)
 
 
 def gateway_url(settings: Settings, url: str | None) -> str:
@@ -100,22 +80,22 @@ def _names_a_gateway(url: str) -> bool:
     return named and sendable(url)
 
 
-def _answer(response: httpx2.Response) -> Any:
-    if response.status_code == 204:
+def _value(answer: Answer) -> Any:
+    if answer.status == 204:
         return None
     try:
-        value = read_answer(response.content)
+        value = read_answer(answer.body)
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise CommandFailed(f"HTTP {response.status_code}, and no JSON: is this URL a Gatehouse gateway?")
-    if response.status_code < 400:
+        raise CommandFailed(f"HTTP {answer.status}, and no JSON: is this URL a Gatehouse gateway?")
+    if answer.status < 400:
         return value
-    detail = str(value.get("detail", f"HTTP {response.status_code}"))
+    detail = str(value.get("detail", f"HTTP {answer.status}"))
     problems = _problems(value.get("problems"))
     if problems:
         raise ConfigRefused(detail, problems)
-    raise CommandFailed(detail)
+    raise Refused(detail, answer.status)
 
 
 def _problems(told: Any) -> list[tuple[list[str | int], str]]:

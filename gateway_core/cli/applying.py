@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from gateway_core.cli.admin_client import CommandFailed, ConfigRefused
+from gateway_core.cli.admin_client import ConfigRefused
 from gateway_core.cli.config_file import read_config
+from gateway_core.cli.failing import CommandFailed
 from gateway_core.cli.options import Key, Url, client
 
 

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
-import httpx2
-
-from gateway_core.cli.admin_client import TIMEOUT_S, CommandFailed, direct
 from gateway_core.cli.answers import read_answer, sendable
+from gateway_core.cli.asking import ask, direct
 from gateway_core.cli.credentials import Login
+from gateway_core.cli.failing import CommandFailed
 
 CLIENT_ID: Final = "gatehouse-cli"
-LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class LoginEnded(CommandFailed):
@@ -116,7 +114,7 @@ def find(url: str) -> AuthorizationServer:
         CommandFailed: There is none, it goes by another name, or the way to it is open to others.
     """
     parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+    if parts.scheme != "https" and not (parts.scheme == "http" and direct(url)):
         raise CommandFailed(f"Logging in takes https, save on this machine: {url} would send tokens in the open.")
     place = f"{parts.scheme}://{parts.netloc}/.well-known/oauth-authorization-server{parts.path}"
     told = _ask("GET", place)
@@ -132,22 +130,16 @@ def find(url: str) -> AuthorizationServer:
 
 
 def _ask(method: str, url: str, form: dict[str, str] | None = None) -> dict[str, Any]:
-    try:
-        with httpx2.Client(timeout=TIMEOUT_S, trust_env=not direct(url)) as http:
-            response = http.request(method, url, data=form)
-    except httpx2.ConnectError:
-        raise CommandFailed(f"No gateway answers at {url}. Is it running?") from None
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise CommandFailed(f"{url} did not answer: {type(error).__name__}") from None
-    if response.status_code == 200 and not response.content:
+    answer = ask(method, url, data=form)
+    if answer.status == 200 and not answer.body:
         return {}
     try:
-        value = read_answer(response.content)
+        value = read_answer(answer.body)
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise CommandFailed(f"{url} answered HTTP {response.status_code} and no JSON: is this a Gatehouse gateway?")
-    if response.status_code == 200:
+        raise CommandFailed(f"{url} answered HTTP {answer.status} and no JSON: is this a Gatehouse gateway?")
+    if answer.status == 200:
         return value
-    told = str(value.get("error_description") or value.get("detail") or value.get("error") or response.status_code)
+    told = str(value.get("error_description") or value.get("detail") or value.get("error") or answer.status)
     raise (LoginEnded if value.get("error") == "invalid_grant" else CommandFailed)(told)

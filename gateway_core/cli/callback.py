@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from gateway_core.cli.admin_client import CommandFailed
+from gateway_core.cli.failing import CommandFailed
 
 PATH: Final = "/callback"
 IDLE_S: Final = 10

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import typer
 
+from gateway_core.cli import own
 from gateway_core.cli.options import Key, Url, client, group
 from gateway_core.cli.tables import day, show
 
@@ -53,24 +54,33 @@ def delete_client(client_id: str, url: Url = None, key: Key = None) -> None:
 @grants.command("list")
 def list_grants(
     workspace: Annotated[str | None, typer.Option(help="Only this workspace.")] = None,
-    member: Annotated[str | None, typer.Option(help="Only this member, by e-mail address.")] = None,
+    member: own.Member = None,
     of_client: Annotated[str | None, typer.Option("--client", help="Only this client, by id.")] = None,
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """List what people let clients do."""
-    asked = {"workspace": workspace, "member": member, "client": of_client}
-    query = {name: value for name, value in asked.items() if value is not None}
+    """List what people let clients do. Everybody may list their own: --member self."""
+    api = client(url, key)
+    if own.is_own(api, member):
+        found = [
+            each
+            for each in api.call("GET", "/me/grants")["grants"]
+            if workspace in (None, each["workspace"]) and of_client in (None, each["client"]["id"])
+        ]
+    else:
+        asked = {"workspace": workspace, "member": member, "client": of_client}
+        query = {name: value for name, value in asked.items() if value is not None}
+        found = own.others(api, "grants", **query)["grants"]
     rows = [
         (each["id"], each["member"]["email"] or "-", each["client"]["name"], each["resource"],
          day(each["created_at"]), day(each["expires_at"]))
-        for each in client(url, key).call("GET", "/grants", **query)["grants"]
+        for each in found
     ]  # fmt: skip
     show(("GRANT", "MEMBER", "CLIENT", "FOR", "CREATED", "UNTIL"), rows)
 
 
 @grants.command("revoke")
 def revoke_grant(grant_id: str, url: Url = None, key: Key = None) -> None:
-    """End a grant. Its tokens are refused from the next request on."""
-    client(url, key).call("DELETE", f"/grants/{quote(grant_id, safe='')}")
+    """End a grant, your own or one that your roles cover. Its tokens are refused from the next request on."""
+    own.revoke(client(url, key), "grants", grant_id)
     typer.echo(f"Revoked {grant_id}.")

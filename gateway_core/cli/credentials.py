@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from gateway_core.cli.admin_client import CommandFailed
 from gateway_core.cli.answers import sendable
+from gateway_core.cli.failing import CommandFailed
 
 FILE: Final = "credentials.json"
 LOCK: Final = "credentials.lock"

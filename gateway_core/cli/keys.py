@@ -2,13 +2,15 @@
 
 import time
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
-from gateway_core.cli.admin_client import CommandFailed, duration_s
+from gateway_core.cli import own
+from gateway_core.cli.admin_client import duration_s
+from gateway_core.cli.failing import CommandFailed
 from gateway_core.cli.options import Key, Url, client, group
 from gateway_core.cli.tables import day, show
+from gateway_core.registry.members import plain_email
 
 keys = group("keys", "API keys: what clients send.")
 
@@ -44,29 +46,42 @@ def create_key(
 
 @keys.command("list")
 def list_keys(
-    workspace: Annotated[str | None, typer.Option(help="Only this workspace.")] = None, url: Url = None, key: Key = None
+    workspace: Annotated[str | None, typer.Option(help="Only this workspace.")] = None,
+    member: own.Member = None,
+    url: Url = None,
+    key: Key = None,
 ) -> None:
-    """List API keys, without their text."""
+    """List API keys, without their text. Everybody may list their own: --member self."""
     api = client(url, key)
-    query = {} if workspace is None else {"workspace": workspace}
-    slugs = {each["id"]: each["slug"] for each in api.call("GET", "/workspaces")["workspaces"]}
-    slugs |= {each["id"]: each["slug"] for each in api.call("GET", "/servers")["servers"]}
+    if own.is_own(api, member):
+        answer = api.call("GET", "/me/keys")
+        found, slugs = answer["keys"], answer["slugs"]
+    else:
+        query = {} if workspace is None else {"workspace": workspace}
+        found = [each for each in own.others(api, "keys", **query)["keys"] if member is None or _of(each, member)]
+        slugs = {each["id"]: each["slug"] for each in api.call("GET", "/workspaces")["workspaces"]}
+        slugs |= {each["id"]: each["slug"] for each in api.call("GET", "/servers")["servers"]}
     rows = [
         (each["id"], slugs.get(each["workspace_id"], "-"), f"{each['kind']}:{each['subject']}",
          "all" if each["servers"] is None else ", ".join(slugs.get(id_, "-") for id_ in each["servers"]),
          day(each["created_at"]), _state(each))
-        for each in api.call("GET", "/keys", **query)["keys"]
+        for each in found
+        if workspace in (None, slugs.get(each["workspace_id"]))
     ]  # fmt: skip
     show(("KEY", "WORKSPACE", "FOR", "SERVERS", "CREATED", "STATE"), rows)
 
 
 @keys.command("revoke")
 def revoke_key(key_id: str, url: Url = None, key: Key = None) -> None:
-    """Revoke an API key. It is refused from the next request on."""
+    """Revoke an API key, your own or one that your roles cover. It is refused from the next request on."""
     # Whoever has the key itself at hand may name it so; only its id goes over the wire.
     wanted = key_id.split("_")[2] if key_id.count("_") == 3 else key_id
-    gone = client(url, key).call("DELETE", f"/keys/{quote(wanted, safe='')}")
+    gone = own.revoke(client(url, key), "keys", wanted)
     typer.echo(f"Revoked {gone['id']} ({gone['kind']}:{gone['subject']}).")
+
+
+def _of(each: dict[str, Any], member: str) -> bool:
+    return (each["kind"], each["subject"]) == ("user", plain_email(member))
 
 
 def _state(each: dict[str, Any]) -> str:

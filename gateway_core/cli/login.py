@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from gateway_core.cli import authorization_server, callback
-from gateway_core.cli.admin_client import AdminClient, CommandFailed, gateway_url
+from gateway_core.cli.admin_client import AdminClient, gateway_url
 from gateway_core.cli.authorization_server import AuthorizationServer, Proof
 from gateway_core.cli.credentials import Login
+from gateway_core.cli.failing import CommandFailed
 from gateway_core.cli.logins import own_logins
 from gateway_core.cli.options import Key, Url, client
 from gateway_core.cli.tables import roles
@@ -46,13 +47,19 @@ def logout(url: Url = None) -> None:
 
 
 def whoami(url: Url = None, key: Key = None) -> None:
-    """Say as whom commands act, and with which roles."""
+    """Say as whom commands act, with which roles, and which servers that person can use."""
     api = client(url, key)
     me = api.call("GET", "/me")
     typer.echo(f"{me['name']} at {api.url}")
-    if me["member"] is not None:
-        held = me["member"]["roles"]
-        typer.echo(f"Organisation: {held['organisation']}. Workspaces: {roles(held['workspaces'])}")
+    if me["member"] is None:
+        return
+    held = me["member"]["roles"]
+    typer.echo(f"Organisation: {held['organisation']}. Workspaces: {roles(held['workspaces'])}")
+    typer.echo("Servers:" if me["servers"] else "Servers: -")
+    for each in me["servers"]:
+        typer.echo(f"  {api.url}/{each['workspace']}/{each['server']}/mcp")
+    if me["more_servers"]:
+        typer.echo(f"These are the first {len(me['servers'])}; there are more.")
 
 
 def _kept(server: AuthorizationServer, made: Login) -> Login:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway_core.cli import authorization_server
-from gateway_core.cli.admin_client import CommandFailed
 from gateway_core.cli.authorization_server import AuthorizationServer, LoginEnded
 from gateway_core.cli.credentials import Credentials, Login
+from gateway_core.cli.failing import CommandFailed
 from gateway_core.settings import config_folder
 
 EARLY_S: Final = 60

@@ -4,9 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway_core.cli.admin_client import AdminClient, CommandFailed
+from gateway_core.cli.admin_client import AdminClient
+from gateway_core.cli.failing import CommandFailed
 from gateway_core.cli.options import Key, Url, client, group
-from gateway_core.cli.tables import day, roles, show
+from gateway_core.cli.tables import day, minute, roles, show
 
 members = group("members", "Members: the people of the organisation, and what each may do.")
 groups = group("groups", "Groups of the identity provider, and the roles that they give.")
@@ -112,6 +113,8 @@ def _tell(answer: dict[str, Any]) -> None:
         typer.echo(answer["link"])
     told = f"{answer['email']} is {answer['roles']['organisation']}; {roles(answer['roles']['workspaces'])}"
     typer.echo(f"{told}. {answer['next']}", err=True)
+    if answer["link"] is not None:
+        typer.echo(f"The link works once, until {minute(answer['link_until'])}.", err=True)
 
 
 def _with_role(text: str) -> tuple[str, str]:

@@ -4,15 +4,9 @@ from typing import Annotated
 
 import typer
 
-from gateway_core.cli.admin_client import (
-    AdminClient,
-    CommandFailed,
-    checked,
-    gateway_url,
-    local_key,
-    no_local_key,
-)
+from gateway_core.cli.admin_client import AdminClient, checked, gateway_url, local_key, no_local_key
 from gateway_core.cli.authorization_server import LoginEnded
+from gateway_core.cli.failing import CommandFailed
 from gateway_core.cli.logins import own_logins
 from gateway_core.settings import read_settings
 

@@ -5,8 +5,10 @@ from urllib.parse import quote
 
 import typer
 
+from gateway_core.cli.failing import CommandFailed
 from gateway_core.cli.options import Key, Url, client, group
 from gateway_core.cli.tables import show
+from gateway_core.registry.slugs import MAX_SECRET_VALUE
 
 secrets = group("secrets", "Secrets: header values for upstream servers.")
 
@@ -15,10 +17,17 @@ secrets = group("secrets", "Secrets: header values for upstream servers.")
 def set_secret(name: str, url: Url = None, key: Key = None) -> None:
     """Set a secret. The value is read from standard input; a line break at its end is dropped."""
     api = client(url, key)
-    if sys.stdin.isatty():
-        value = typer.prompt("Value", hide_input=True)
-    else:
-        value = sys.stdin.read().removesuffix("\n").removesuffix("\r")
+    value = typer.prompt("Value", hide_input=True) if sys.stdin.isatty() else _piped()
+    if not value:
+        raise CommandFailed(
+            "Nothing was set: the value is empty. Write it to standard input, as in: "
+            f"echo VALUE | gatehouse secrets set {name}"
+        )
+    if len(value) > MAX_SECRET_VALUE:
+        raise CommandFailed(
+            f"Nothing was set: the value has more than {MAX_SECRET_VALUE:,} characters, the most that a secret holds. "
+            "Was another file meant?"
+        )
     api.call("PUT", f"/secrets/{quote(name, safe='')}", {"value": value})
     typer.echo(f"Set {name}.")
 
@@ -35,3 +44,10 @@ def delete_secret(name: str, url: Url = None, key: Key = None) -> None:
     """Delete a secret that no server uses."""
     client(url, key).call("DELETE", f"/secrets/{quote(name, safe='')}")
     typer.echo(f"Deleted {name}.")
+
+
+def _piped() -> str:
+    """What standard input holds, no more of it than shows whether it is too long. What is no UTF-8 gets a replacement
+    character, which no header holds either."""
+    read = sys.stdin.buffer.read(MAX_SECRET_VALUE + len("\r\n") + 1)
+    return read.decode(errors="replace").removesuffix("\n").removesuffix("\r")

@@ -18,6 +18,11 @@ def day(at: int | None) -> str:
     return "-" if at is None else time.strftime("%Y-%m-%d", time.gmtime(at))
 
 
+def minute(at: int) -> str:
+    """A Unix time as date and time, with the zone, lest it is read in another."""
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(at))
+
+
 def roles(given: Mapping[str, str]) -> str:
     """Roles by workspace, e.g. `research: admin, sales: member`."""
     return ", ".join(f"{slug}: {role}" for slug, role in given.items()) or "-"

@@ -12,7 +12,7 @@ from gateway_core.headers import Headers
 from gateway_core.issuer import client_metadata, codes, metadata, registration
 from gateway_core.issuer.authorization import AuthorizationRequest, read_request
 from gateway_core.issuer.client_metadata import Unacceptable
-from gateway_core.issuer.clients import Clients
+from gateway_core.issuer.clients import WHOM_TO_ASK, Clients
 from gateway_core.issuer.codes import Approved
 from gateway_core.issuer.credentials import CHALLENGE
 from gateway_core.issuer.redirects import with_parameters
@@ -111,7 +111,10 @@ class Issuer:
         return await _answered(self._tokens().answer(headers, body, INTROSPECTION))
 
     async def register(self, headers: Headers, body: bytes) -> Answer:
-        """POST /register (RFC 7591)."""
+        """POST /register (RFC 7591). None of the RFC's own codes says that nobody may (section 3.2.2)."""
+        if not (await self.clients.policy()).dynamic_registration:
+            why = f"The organisation does not allow apps that register themselves. {WHOM_TO_ASK}"
+            return Answer(400, {"error": "access_denied", "error_description": why})
         try:
             said = _registration(headers, body)
             client_metadata.check_elsewhere(said, self.public_url)
@@ -119,9 +122,9 @@ class Issuer:
         except Unacceptable as problem:
             return Answer(400, {"error": problem.code, "error_description": problem.why})
 
-    def server_metadata(self) -> dict[str, Any]:
+    async def server_metadata(self) -> dict[str, Any]:
         """What stands at /.well-known/oauth-authorization-server (RFC 8414)."""
-        return metadata.server_metadata(self.public_url)
+        return metadata.server_metadata(self.public_url, await self.clients.policy())
 
     def resource_metadata(self, path: str) -> dict[str, Any] | None:
         """What stands at /.well-known/oauth-protected-resource + `path` (RFC 9728), or None: 404."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway_core.issuer.client import AUTH_METHODS, GRANT_TYPES
 from gateway_core.issuer.resources import Resource, read_resource
+from gateway_core.registry.client_policy import ClientPolicy
 
 MCP_SCOPE = "mcp"
 ADMIN_SCOPE = "admin"
@@ -17,8 +18,9 @@ def scope_of(resource: Resource | None) -> str:
     return ADMIN_SCOPE if resource is not None and resource.kind == "admin" else MCP_SCOPE
 
 
-def server_metadata(public_url: str) -> dict[str, Any]:
-    """The authorization server's metadata (RFC 8414, section 2).
+def server_metadata(public_url: str, policy: ClientPolicy) -> dict[str, Any]:
+    """The authorization server's metadata (RFC 8414, section 2); ways in that `policy` shuts for everybody are not
+    offered.
 
     `offline_access` is not among the scopes: Claude Code would then ask for consent each time.
     """
@@ -26,7 +28,7 @@ def server_metadata(public_url: str) -> dict[str, Any]:
         "issuer": public_url,
         "authorization_endpoint": f"{public_url}/authorize",
         "token_endpoint": f"{public_url}/token",
-        "registration_endpoint": f"{public_url}/register",
+        **({"registration_endpoint": f"{public_url}/register"} if policy.dynamic_registration else {}),
         "revocation_endpoint": f"{public_url}/revoke",
         "introspection_endpoint": f"{public_url}/introspect",
         "scopes_supported": [MCP_SCOPE],
@@ -38,7 +40,7 @@ def server_metadata(public_url: str) -> dict[str, Any]:
         "revocation_endpoint_auth_methods_supported": list(AUTH_METHODS),
         "introspection_endpoint_auth_methods_supported": [method for method in AUTH_METHODS if method != "none"],
         "authorization_response_iss_parameter_supported": True,
-        "client_id_metadata_document_supported": True,
+        "client_id_metadata_document_supported": policy.metadata_documents != "none",
     }
 
 

@@ -53,8 +53,10 @@ def within(asked: Resource, granted: str, public_url: str) -> bool:
 def _of_path(public_url: str, path: str) -> Resource | None:
     if path == ADMIN_PATH:
         return Resource(public_url + path, "admin", ())
-    first, *names, door = path.split("/")
-    if first or door not in DOORS or not 1 <= len(names) <= 2:
+    if not path.startswith("/"):
+        return None
+    *names, door = path[1:].split("/")
+    if door not in DOORS or not 1 <= len(names) <= 2:
         return None
     if slug_problem(names[0]) or any(slug_problem(name) for name in names[1:]):
         return None

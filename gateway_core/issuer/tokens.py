@@ -7,7 +7,7 @@ of two who show the same code or token at once, one gets tokens and the other wh
 import json
 import logging
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, assert_never
 
@@ -17,6 +17,7 @@ from gateway_core.errors import Conflict, OAuthError, StoreUnavailable
 from gateway_core.headers import Headers
 from gateway_core.issuer import codes, grants, rotation
 from gateway_core.issuer.asked import Asked, Shown, ShownCode, ShownToken
+from gateway_core.issuer.client import Client
 from gateway_core.issuer.clients import Clients
 from gateway_core.issuer.codes import digest
 from gateway_core.issuer.credentials import read_credentials
@@ -47,11 +48,13 @@ class Endpoint(NamedTuple):
 
     shows: Callable[[Form], Shown]
     decide: Callable[[Asked], Decided]
+    find: Callable[[Clients, str], Awaitable[Client | None]]
 
 
-TOKEN: Final = Endpoint(shown_for_tokens, decide_token)
-REVOCATION: Final = Endpoint(shown_for_check, decide_revocation)
-INTROSPECTION: Final = Endpoint(shown_for_check, decide_introspection)
+TOKEN: Final = Endpoint(shown_for_tokens, decide_token, Clients.find_without_fetching)
+REVOCATION: Final = Endpoint(shown_for_check, decide_revocation, Clients.find_allowed_or_not)
+"""Who is not allowed any more may still give up what it has."""
+INTROSPECTION: Final = Endpoint(shown_for_check, decide_introspection, Clients.find_without_fetching)
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +82,7 @@ class Tokens:
         """
         form = read_form(headers, body)
         presented = read_credentials(headers, form)
-        client = await self.clients.find_without_fetching(presented.client_id)
+        client = await endpoint.find(self.clients, presented.client_id)
         asked = Asked(form, presented, client, self.clock(), self.public_url)
         for _ in range(MAX_TRIES):
             whole = await self._read(replace(asked, now=self.clock()), endpoint.shows(form))

@@ -7,6 +7,7 @@ import string
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 from gateway_core.errors import GatewayError, Invalid
@@ -26,11 +27,15 @@ class FolderInUse(GatewayError):
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def held(folder: Path, port: int) -> Iterator[None]:
     """Keep other gateways off `folder`. The hold ends with the process, however that ends.
 
+    Args:
+        folder: The data folder.
+        port: Where this gateway will be reached, for whoever finds the folder in use.
+
     Raises:
-        FolderInUse: A gateway runs on it; the message says which process.
+        FolderInUse: A gateway runs on it; the message says which process, and where it is reached.
         Invalid: The folder cannot be made or written.
     """
     try:
@@ -44,16 +49,26 @@ def held(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(lock, 32, 0).decode(errors="replace").strip() or "?"
-            raise FolderInUse(
-                f"A gateway already runs on the data folder {folder} (process {holder}). "
-                "Stop it, or name another folder: GATEHOUSE_DATA=.gatehouse-2 PORT=8788 make dev"
-            ) from None
+            raise _in_use(folder, os.pread(lock, 32, 0).decode(errors="replace"), port) from None
         os.ftruncate(lock, 0)
-        os.pwrite(lock, str(os.getpid()).encode(), 0)
+        os.pwrite(lock, f"{os.getpid()} {port}".encode(), 0)
         yield
     finally:
         os.close(lock)
+
+
+def _in_use(folder: Path, holder: str, port: int) -> FolderInUse:
+    """Whoever starts it twice wants the one that runs, or a second one: that takes a folder and a port of its own."""
+    process, _, told = holder.strip().partition(" ")
+    taken = int(told) if told.isdecimal() else None
+    at = "" if taken is None else f" at http://127.0.0.1:{taken}"
+    free = port if taken not in (None, port) else port % 65_535 + 1
+    return FolderInUse(
+        f"A gateway already runs on the data folder {folder}{at} (process {process or '?'}). Use that one, or end it "
+        "with Ctrl-C where it was started.\n"
+        "For a second one beside it, name another folder and another port: "
+        f"GATEHOUSE_DATA={quote(f'{folder}-2')} PORT={free} make dev"
+    )
 
 
 def random_admin_key() -> str:

@@ -66,7 +66,11 @@ def serve(settings: Settings) -> None:
         Invalid: The data folder cannot be used, or is of a newer version.
     """
     # Ctrl-C reaches us again after the server has wound down.
-    with held(settings.gatehouse_data), _listening(settings.port) as listener, suppress(KeyboardInterrupt):
+    with (
+        held(settings.gatehouse_data, settings.port),
+        _listening(settings.port) as listener,
+        suppress(KeyboardInterrupt),
+    ):
         asyncio.run(_serve(settings, listener))
 
 

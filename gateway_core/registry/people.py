@@ -235,7 +235,7 @@ class People:
         found: list[Item] = []
         after: str | None = None
         while True:
-            page = await self.table.query(keys.ORGANISATION, prefix=keys.MEMBER_PREFIX, after=after, limit=_PAGE)
+            page = await self.table.query(keys.PEOPLE, prefix=keys.MEMBER_PREFIX, after=after, limit=_PAGE)
             found.extend(page.items)
             after = page.after
             if after is None:

@@ -15,7 +15,7 @@ from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_r
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from gateway_core.errors import Conflict, SignInFailed
-from gateway_core.ports import ABSENT, Clock, Item, Keyring, Table, Unchanged
+from gateway_core.ports import ABSENT, Clock, Keyring, Table, Unchanged
 from gateway_core.signin import cookies, failures
 from gateway_core.signin.arriving import Arrived, arrived_from
 from gateway_core.signin.asking import Asking, distrusted, unusable
@@ -85,7 +85,7 @@ class Provider:
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         begun = {"nonce": nonce, "verifier": verifier, "next": next_path}
         key = keys.sign_in(cookies.digest(state))
-        sealed = await self.keyring.seal(json.dumps(begun).encode(), context=_context(state, browser))
+        sealed = await self.keyring.seal(json.dumps(begun).encode(), context=_context(state, cookies.digest(browser)))
         data = {"sealed": b64encode(sealed).decode()}
         await self.table.put(key, data, when=ABSENT, expires_at=self.clock() + BEGUN_S)
         return str(
@@ -116,9 +116,28 @@ class Provider:
         with failures.logged():
             return await self._finished(query, browser)
 
+    async def overtaken(self, query: str, *, before: str | None) -> str | None:
+        """Where a sign-in was to lead that another tab of its browser was quicker than. It is used up with that.
+
+        Nobody is signed in by it, so nothing of the answer is looked at but its `state`: neither who came back, nor
+        whether the provider refused them.
+
+        Args:
+            query: The query of the callback as it came.
+            before: See `sessions.Session.before`.
+
+        Returns:
+            None where no sign-in of this browser was under way with that cookie.
+        """
+        try:
+            return (await self._taken(_read_answer(query).get("state", ""), before))["next"]
+        except SignInFailed:
+            return None
+
     async def _finished(self, query: str, browser: str | None) -> Arrived:
         answer = _read_answer(query)
-        begun = await self._taken(answer.get("state", ""), browser)
+        named = cookies.digest(browser) if browser is not None and cookies.is_value(browser) else None
+        begun = await self._taken(answer.get("state", ""), named)
         metadata = await self.discovery.metadata()
         # RFC 9207, section 2.4: before anything else of the answer is believed, its error included.
         if answer.get("iss", None if metadata.says_issuer else self.registration.issuer) != self.registration.issuer:
@@ -134,16 +153,18 @@ class Provider:
         return arrived_from(claims, address, groups_claim=self.registration.groups_claim, next_path=begun["next"])
 
     async def _taken(self, state: str, browser: str | None) -> Mapping[str, str]:
-        """What `begin` noted, once. Another browser neither learns it nor uses it up."""
+        """What `begin` noted, once. Another browser neither learns it nor uses it up; `browser` is the digest of its
+        cookie."""
         item = await self.table.get(keys.sign_in(cookies.digest(state))) if _STATE.fullmatch(state) else None
         if item is None:
             raise SignInFailed(
                 "This sign-in has expired, or was finished already. Start again.", reason="sign_in_unknown"
             )
-        plain = await self._opened(item, state, browser)
+        sealed = b64decode(item.data["sealed"])
+        plain = None if browser is None else await self.keyring.open(sealed, context=_context(state, browser))
         if plain is None:
             raise SignInFailed(
-                "This sign-in was begun in another browser, or this browser was signed in meanwhile. Start again.",
+                "This sign-in was begun in another browser, or before somebody signed out of this one. Start again.",
                 reason="sign_in_of_another_browser",
             )
         try:
@@ -152,11 +173,6 @@ class Provider:
             raise SignInFailed("This sign-in was finished already. Start again.", reason="sign_in_unknown") from None
         begun: Mapping[str, str] = json.loads(plain)
         return begun
-
-    async def _opened(self, item: Item, state: str, browser: str | None) -> bytes | None:
-        if browser is None or not cookies.is_value(browser):
-            return None
-        return await self.keyring.open(b64decode(item.data["sealed"]), context=_context(state, browser))
 
     async def _redeemed(self, metadata: Metadata, code: str, verifier: str) -> Mapping[str, Any]:
         """The tokens for a code (RFC 6749, section 4.1.3; RFC 7636, section 4.5)."""
@@ -206,7 +222,7 @@ class Provider:
 
 
 def _context(state: str, browser: str) -> str:
-    return f"sign-in/{cookies.digest(state)}/{cookies.digest(browser)}"
+    return f"sign-in/{cookies.digest(state)}/{browser}"
 
 
 def _scope(metadata: Metadata) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway_core.errors import Conflict, StoreFull
-from gateway_core.ports import ABSENT, Clock, Item, Table, Unchanged
+from gateway_core.ports import ABSENT, Clock, Delete, Item, Put, Table, Unchanged, Write
 from gateway_core.registry.members import Member
 from gateway_core.registry.people import People
 from gateway_core.signin.cookies import csrf_token, digest, is_value, new_value
@@ -18,6 +18,9 @@ ABSOLUTE_S: Final = 7 * 86_400
 """After so long anybody signs in again, so that the provider can say no and groups are read anew."""
 PROLONG_EVERY_S: Final = 300
 """The idle time is written again at most this often: pages come in bursts, writes cost."""
+RENAMED_S: Final = 60
+"""For so long a value that was replaced is known as such: longer than a tab needs to sign in once it is back from the
+identity provider (four answers of `asking.ANSWER_S`), so that of two tabs in the middle of it only one does."""
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +34,9 @@ class Session:
     member: Member
     csrf: str
     """What its forms carry."""
+    before: str | None
+    """The digest of the cookie that it had until it was signed in: a sign-in that was begun with that is one of this
+    very browser, in another tab."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +56,25 @@ class Sessions:
 
         Returns:
             The new value for the cookie.
+
+        Raises:
+            Conflict: `instead_of` was replaced a moment ago: another tab of the browser was quicker.
         """
         value, now = new_value(), self.clock()
-        data = {"member_id": member_id, "identity": _as_whom(await self.people.get(member_id)), "started_at": now}
-        await self.table.put(keys.browser(digest(value)), data, when=ABSENT, expires_at=now + IDLE_S)
-        await self.end(instead_of)
+        before = digest(instead_of) if instead_of is not None and is_value(instead_of) else None
+        whom = _as_whom(await self.people.get(member_id))
+        data = {"member_id": member_id, "identity": whom, "started_at": now, "before": before}
+        writes: list[Write] = [Put(keys.browser(digest(value)), data, ABSENT, now + IDLE_S)]
+        if before is not None:
+            renamed = Put(keys.browser_renamed(before), {"at": now}, ABSENT, now + RENAMED_S)
+            writes += [Delete(keys.browser(before)), renamed]
+        await self.table.transact(writes)
         logger.info("signed_in", extra={"fields": {"member": member_id}})
         return value
+
+    async def renamed(self, cookie: str | None) -> bool:
+        """True for a value that was replaced a moment ago. A browser that still has it never got the new one."""
+        return cookie is not None and await self.table.get(keys.browser_renamed(digest(cookie))) is not None
 
     async def find(self, cookie: str | None) -> Session | None:
         """The session of a browser, or None: never began, ended, expired, or the member is gone, or signs in with
@@ -70,7 +88,7 @@ class Sessions:
         if member is None or _as_whom(member) != item.data.get("identity"):
             return None
         await self._prolong(item)
-        return Session(digest(cookie), member, csrf_token(cookie))
+        return Session(digest(cookie), member, csrf_token(cookie), item.data.get("before"))
 
     async def end(self, cookie: str | None) -> None:
         """Sign a browser out; nothing happens where nobody is signed in."""

@@ -1,7 +1,8 @@
 """Every key of every item in one place; `docs/storage.md` says what each item holds. Pure.
 
 Two tables: `registry` holds what administrators decide, `grants` what callers were given. One deployment serves
-one organisation, so its partition has no id.
+one organisation, so its partitions have no id. On AWS, what a function may write is said by partition and no finer
+(`template.yaml`): what only administrators write and what sign-in writes, too, are never in one.
 """
 
 from typing import Final
@@ -9,7 +10,9 @@ from typing import Final
 from gateway_core.ports import Key, Partition
 
 ORGANISATION: Final = Partition("registry", "ORG")
-"""The organisation's own items and the lists that cover all of it."""
+"""What administrators alone decide for the organisation, and the lists that cover all of it."""
+PEOPLE: Final = Partition("registry", "PEOPLE")
+"""Who belongs to the organisation."""
 SECRETS: Final = Partition("grants", "SECRETS")
 """Sealed secret values (one machine only; on AWS they are in Secrets Manager)."""
 WORKSPACE_PREFIX: Final = "WORKSPACE#"
@@ -21,8 +24,8 @@ GRANT_PREFIX: Final = "GRANT#"
 
 
 def organisation_head() -> Key:
-    """Name and revision of the organisation. Read by every call."""
-    return Key(*ORGANISATION, "HEAD")
+    """Name and revision of the organisation. Read by every call; written with every change, whoever makes it."""
+    return Key("registry", "HEAD", "HEAD")
 
 
 def workspace(workspace_id: str) -> Key:
@@ -42,7 +45,7 @@ def name(slug: str) -> Key:
 
 def member(member_id: str) -> Key:
     """One person of the organisation."""
-    return Key(*ORGANISATION, f"{MEMBER_PREFIX}{member_id}")
+    return Key(*PEOPLE, f"{MEMBER_PREFIX}{member_id}")
 
 
 def member_email(email: str) -> Key:
@@ -65,9 +68,14 @@ def jwt_validation() -> Key:
     return Key(*ORGANISATION, "JWT")
 
 
+def client_policy() -> Key:
+    """Which OAuth clients may ask people to let them in."""
+    return Key(*ORGANISATION, "CLIENTS")
+
+
 def first_owner() -> Key:
     """That an owner has signed in. There is one item of this key or none, so that the set-up key makes one at most."""
-    return Key(*ORGANISATION, "FIRST-OWNER")
+    return Key(*PEOPLE, "FIRST-OWNER")
 
 
 def oauth_client(client_id: str) -> Key:
@@ -138,6 +146,11 @@ def sign_in(digest: str) -> Key:
 def browser(digest: str) -> Key:
     """One signed-in browser, under the SHA-256 of its cookie."""
     return Key("grants", f"BROWSER#{digest}", "BROWSER")
+
+
+def browser_renamed(digest: str) -> Key:
+    """That a browser has just been given another cookie, under the SHA-256 of the one before."""
+    return Key("grants", f"BROWSER#{digest}", "RENAMED")
 
 
 def throttle(what: str, digest: str, window: int) -> Key:

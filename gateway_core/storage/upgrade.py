@@ -33,7 +33,26 @@ def _items(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX items_by_expiry ON items (expires_at) WHERE expires_at IS NOT NULL")
 
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (_items,)
+def _people_apart(connection: sqlite3.Connection) -> None:
+    """Members, and that an owner has signed in, leave the partition of servers and workspaces; so does the head."""
+    connection.execute(
+        """
+        UPDATE items SET pk = iif(sk = 'HEAD', 'HEAD', 'PEOPLE')
+        WHERE space = 'registry' AND pk = 'ORG' AND (sk IN ('HEAD', 'FIRST-OWNER') OR sk GLOB 'MEMBER#*')
+        """
+    )
+    # A gateway of before that still runs finds no owner where it looks, and would let the set-up key make another.
+    connection.execute(
+        """
+        CREATE TRIGGER people_apart BEFORE INSERT ON items
+        WHEN new.space = 'registry' AND new.pk = 'ORG'
+        AND (new.sk IN ('HEAD', 'FIRST-OWNER') OR new.sk GLOB 'MEMBER#*')
+        BEGIN SELECT raise(ABORT, 'written by a gateway of an older version'); END
+        """
+    )
+
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (_items, _people_apart)
 """The function at index n makes version n + 1 of version n. Version 0 is an empty file."""
 
 

@@ -121,6 +121,9 @@ class McpApp:
         method = scope["method"]
         if scope["path"] == "/healthz":
             return Reply(200, b'{"status":"ok"}')
+        if scope["path"] == "/" and method in ("GET", "HEAD"):
+            self.edge.check(headers)
+            return pages.FRONT
         endpoint = _endpoint(scope)
         record.method = method
         self.edge.check(headers)

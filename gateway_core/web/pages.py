@@ -1,4 +1,4 @@
-"""The page a person sees who opens an MCP URL in a browser. Pure."""
+"""What a person sees who opens the gateway, or one of its MCP URLs, in a browser. Pure."""
 
 from dataclasses import replace
 from typing import Final
@@ -8,6 +8,8 @@ from gateway_core.access.endpoint import Endpoint
 from gateway_core.headers import Headers
 from gateway_core.protocol.reply import RawHeaders, Reply
 
+FRONT: Final = Reply(303, b"", ((b"location", b"/oauth/account"), (b"cache-control", b"no-store")))
+"""To the page that tells people what they can use (`web/oauth/account.py`)."""
 _HEADERS: Final[RawHeaders] = (
     (b"content-type", b"text/html; charset=utf-8"),
     (b"cache-control", b"no-store"),

@@ -126,9 +126,22 @@ def test_a_person_sets_up_signs_in_lets_an_app_in_and_puts_it_out_without_any_sc
         assert asking.returned[0]["state"] == "st"
         redeem(gate, asking)
         page.goto(f"{gate.origin}/oauth/account")
+        expect(page.get_by_text(resource(gate), exact=True)).to_be_visible()
         expect(page.get_by_role("heading", name="Claude Code (gw)")).to_be_visible()
         page.get_by_role("button", name="Revoke").click()
         expect(page.get_by_role("status")).to_contain_text("has no access any more")
+
+
+def test_a_person_who_types_another_name_of_the_machine_signs_in_and_out_all_the_same(tmp_path, browser):
+    with gateway(tmp_path) as gate, person(browser) as page:
+        set_up(page, gate)
+        page.get_by_role("button", name="Sign out").click()
+        page.goto(gate.origin.replace("127.0.0.1", "localhost"))
+        page.get_by_label("E-mail address").fill("ana@example.com")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("heading", name="My access")).to_be_visible()
+        assert page.url == f"{gate.origin}/oauth/account"
 
 
 def test_a_person_who_denies_goes_back_to_the_app_and_so_does_one_without_access(tmp_path, browser):
@@ -139,7 +152,7 @@ def test_a_person_who_denies_goes_back_to_the_app_and_so_does_one_without_access
         page.get_by_role("button", name="Deny").click()
         expect(page.get_by_text("Back in the app.")).to_be_visible()
         page.goto(asking.asks(gate, resource=f"{gate.origin}/demo-team/nowhere/mcp"))
-        expect(page.get_by_text("which has no access to nowhere in Demo team")).to_be_visible()
+        expect(page.get_by_text("There is no server nowhere in Demo team")).to_be_visible()
         page.get_by_role("button", name="Return to Claude Code (gw)").click()
         expect(page.get_by_text("Back in the app.")).to_be_visible()
         assert [answer["error"] for answer in asking.returned] == ["access_denied", "access_denied"]
@@ -189,6 +202,7 @@ def test_every_page_is_accessible_and_fits(tmp_path, browser, scheme, width):
         page.get_by_role("button", name="Allow").click()
         expect(page.get_by_text("Back in the app.")).to_be_visible()
         redeem(gate, asking)
+        many_servers(gate)
         gate.gatehouse("keys", "create", "--workspace", "demo-team", "--user", "ana@example.com", "--quiet")
         page.goto(f"{gate.origin}/oauth/account")
         check(page, "My access")
@@ -243,6 +257,18 @@ def invite(gate: Gateway, email: str) -> str:
     found = re.search(r"http://\S+/oauth/join\?token=\S+", told)
     assert found is not None, told
     return found[0]
+
+
+def many_servers(gate: Gateway) -> None:
+    """Names and addresses that are longer than a narrow line."""
+    servers = [
+        {"slug": f"{'long-' * 11}{n}", "name": f"{'Name_without_a_blank' * 4} {n}", "url": "http://127.0.0.1:9/mcp",
+         "workspaces": ["demo-team"]}
+        for n in range(3)
+    ]  # fmt: skip
+    file = gate.data / "many.yaml"
+    file.write_text(json.dumps({"servers": servers}))
+    gate.gatehouse("apply", "-f", str(file))
 
 
 def second_workspace(gate: Gateway) -> None:

@@ -85,7 +85,7 @@ async def test_what_cannot_be_restored_changes_nothing(path: Path, saved: Path, 
     empty.touch()
     with closing(SqliteTable(path, clock)) as table:
         await table.put(WEATHER, {"n": 1})
-        for source, why in ((newer, "version 2"), (theirs, "not a database"), (empty, "empty"), (saved, "no database")):
+        for source, why in ((newer, "version 3"), (theirs, "not a database"), (empty, "empty"), (saved, "no database")):
             with pytest.raises(Invalid, match=why):
                 restore_database(source, path, now=NOW)
         assert await data_of(table, WEATHER) == {"n": 1}

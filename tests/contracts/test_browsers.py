@@ -11,8 +11,8 @@ from gateway_core.errors import Conflict, StoreFull, StoreUnavailable, TooManyRe
 from gateway_core.ports import Table
 from gateway_core.registry.members import Identity, Member
 from gateway_core.registry.people import Entry, People
-from gateway_core.signin.cookies import csrf_holds, csrf_token, new_value
-from gateway_core.signin.sessions import ABSOLUTE_S, IDLE_S, PROLONG_EVERY_S, Sessions
+from gateway_core.signin.cookies import csrf_holds, csrf_token, digest, new_value
+from gateway_core.signin.sessions import ABSOLUTE_S, IDLE_S, PROLONG_EVERY_S, RENAMED_S, Sessions
 from gateway_core.storage import keys
 from tests.contracts.conftest import MovedClock
 
@@ -209,3 +209,31 @@ async def test_a_browser_that_somebody_was_signed_in_at_is_signed_out_when_they_
     await sessions.people.sign_in(ana.id, Entry(Identity("https://idp.example", "2")))
     assert await sessions.find(cookie) is None
     assert await sessions.find(await sessions.start(ana.id)) is not None
+
+
+async def test_of_two_tabs_that_sign_in_under_one_name_the_first_does_and_its_session_knows_that_name(
+    sessions: Sessions, ana: Member, clock: MovedClock
+):
+    old = new_value()
+    results = await asyncio.gather(*(sessions.start(ana.id, instead_of=old) for _ in range(4)), return_exceptions=True)
+    values = [result for result in results if isinstance(result, str)]
+    assert len(values) == 1
+    assert [type(result) for result in results].count(Conflict) == 3
+    session = await sessions.find(values[0])
+    assert session is not None
+    assert session.before == digest(old)
+    # What is known of the old name is no session, and is known for a minute.
+    assert await sessions.find(old) is None
+    clock.now += RENAMED_S - 1
+    assert await sessions.renamed(old)
+    clock.now += 1
+    assert not await sessions.renamed(old)
+    assert await sessions.start(ana.id, instead_of=old)
+
+
+async def test_a_browser_without_a_name_is_signed_in_too_and_grew_out_of_nothing(sessions: Sessions, ana: Member):
+    for nothing in (None, "", "made up"):
+        session = await sessions.find(await sessions.start(ana.id, instead_of=nothing))
+        assert session is not None
+        assert session.before is None
+    assert not await sessions.renamed(None)

@@ -56,9 +56,9 @@ async def test_an_older_file_is_copied_and_then_upgraded(tmp_path: Path, clock: 
     path = tmp_path / "gatehouse.db"
     await one_item(path, clock)
     with closing(open_database(path, now=NOW, migrations=NEXT)) as connection:
-        assert version_of(connection) == 2
+        assert version_of(connection) == len(NEXT)
         assert connection.execute("SELECT sk, note FROM items").fetchall() == [(WEATHER.sk, "was here")]
-    copy = tmp_path / f"gatehouse.db.v1-{NOW}.bak"
+    copy = tmp_path / f"gatehouse.db.v{len(MIGRATIONS)}-{NOW}.bak"
     with closing(SqliteTable(copy, clock)) as table:
         assert await data_of(table, WEATHER) == {"n": 1}
 
@@ -77,7 +77,7 @@ async def test_a_file_is_upgraded_once(tmp_path: Path, clock: MovedClock):
     await one_item(path, clock)
     for later in range(3):
         open_database(path, now=NOW + later, migrations=NEXT).close()
-    assert files_in(tmp_path) == ["gatehouse.db", f"gatehouse.db.v1-{NOW}.bak"]
+    assert files_in(tmp_path) == ["gatehouse.db", f"gatehouse.db.v{len(MIGRATIONS)}-{NOW}.bak"]
 
 
 def test_a_database_that_others_are_making_at_this_moment_is_never_taken_for_somebody_elses(tmp_path: Path):
@@ -105,7 +105,7 @@ async def test_a_newer_file_is_refused_with_what_to_do(tmp_path: Path, clock: Mo
     path = tmp_path / "gatehouse.db"
     open_database(path, now=NOW, migrations=NEXT).close()
     before = path.read_bytes()
-    with pytest.raises(Invalid, match=r"version 2, and this Gatehouse knows versions up to 1\. Run the newer"):
+    with pytest.raises(Invalid, match=r"version 3, and this Gatehouse knows versions up to 2\. Run the newer"):
         SqliteTable(path, clock)
     assert path.read_bytes() == before
 

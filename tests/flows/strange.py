@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -11,11 +11,17 @@ from typing import Any
 
 @dataclass
 class Strange:
-    """One that runs. `says` has the body for each path; what it has none for is 404."""
+    """One that runs. `says` has the body for each path, or pieces of one that may have no end; what it has none for is
+    404."""
 
     url: str
     says: dict[str, Any] = field(default_factory=dict)
     status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    in_head: bool = False
+    """True where pieces go into a header that has no end."""
+    sent: int = 0
+    """Bytes of pieces that were taken."""
 
 
 @contextmanager
@@ -24,11 +30,28 @@ def strange_gateway() -> Iterator[Strange]:
         def do_GET(self) -> None:
             self.rfile.read(int(self.headers.get("content-length", 0)))
             said = strange.says.get(self.path)
-            body = said if isinstance(said, bytes) else json.dumps(said).encode()
             self.send_response(404 if said is None else strange.status)
+            for name, value in strange.headers.items():
+                self.send_header(name, value)
+            if isinstance(said, Iterator):
+                if strange.in_head:
+                    self.send_header("x-without-end", "")
+                    self.flush_headers()
+                else:
+                    self.end_headers()
+                self._pour(said)
+                return
+            body = said if isinstance(said, bytes) else json.dumps(said).encode()
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def _pour(self, pieces: Iterator[bytes]) -> None:
+            # The reader goes away when it has had enough.
+            with suppress(OSError):
+                for piece in pieces:
+                    self.wfile.write(piece)
+                    strange.sent += len(piece)
 
         do_POST = do_GET  # noqa: N815 - the name that http.server gives
 

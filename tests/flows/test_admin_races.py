@@ -12,6 +12,7 @@ from gateway_core.admin.checked.keys import Keys
 from gateway_core.admin.checked.members import Members
 from gateway_core.admin.checked.registry import Registry
 from gateway_core.admin.drafts import ApplyDraft, ConfigDraft, GroupDraft, GroupsDraft, KeyDraft, RolesDraft
+from gateway_core.admin.links import Link
 from gateway_core.errors import Conflict, NotAllowed, StoreUnavailable
 from gateway_core.issuer.grants import Grants
 from gateway_core.ports import Table
@@ -164,10 +165,10 @@ async def test_a_link_made_while_somebody_is_raised_is_given_to_nobody(tmp_path)
 
         made: list[str] = []
 
-        async def make_link(member_id: str, by: str) -> str:
+        async def make_link(member_id: str, by: str) -> Link:
             await gw.admin.people.change(member_id, given=replace(new.given, organisation="admin"))
             made.append(await parts.invitations.make(member_id, by=by))
-            return made[0]
+            return Link(made[0], 0)
 
         members = Members(replace(gw.admin, make_link=make_link, passwords=True), Actor(wes.email, wes))
         with pytest.raises(Conflict, match="at the same time"):

@@ -138,7 +138,12 @@ def test_a_second_gateway_on_the_same_folder_or_port_says_so_and_harms_nothing(t
         other.data = machine.data
         same_folder = other.run("dev")
         assert same_folder.returncode == 1
-        assert f"A gateway already runs on the data folder {machine.data} (process {process.pid})" in same_folder.stderr
+        here = f"on the data folder {machine.data} at http://127.0.0.1:{machine.port} (process {process.pid}). Use that"
+        assert f"A gateway already runs {here}" in same_folder.stderr
+        # A port that is free is left as it was asked for; that of the running gateway gives way.
+        beside = f"another folder and another port: GATEHOUSE_DATA={machine.data}-2 PORT="
+        assert f"{beside}{other.port} make dev" in same_folder.stderr
+        assert f"{beside}{machine.port + 1} make dev" in machine.run("dev").stderr
         other = Machine(tmp_path / "other")
         other.port = machine.port
         same_port = other.run("dev")
@@ -157,7 +162,7 @@ def test_a_data_folder_of_a_newer_version_is_refused_and_left_alone(tmp_path):
     before = (machine.data / "gatehouse.db").read_bytes()
     refused = machine.run("dev")
     assert refused.returncode == 1
-    assert "has version 99, and this Gatehouse knows versions up to 1." in refused.stderr
+    assert "has version 99, and this Gatehouse knows versions up to 2." in refused.stderr
     assert "Traceback" not in refused.stderr
     assert (machine.data / "gatehouse.db").read_bytes() == before
 

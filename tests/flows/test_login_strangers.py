@@ -1,14 +1,19 @@
 """The command line at gateways that are none, and at words that name none: told without a stack trace."""
 
-from collections.abc import Callable
+import gzip
+import threading
+from collections.abc import Callable, Iterator
+from itertools import repeat
 from typing import Any
 
 import httpx2
 import pytest
 
 from gateway_core.cli import callback
-from gateway_core.cli.admin_client import AdminClient, CommandFailed
+from gateway_core.cli.admin_client import AdminClient
+from gateway_core.cli.asking import MAX_BYTES, ask
 from gateway_core.cli.authorization_server import AuthorizationServer, Proof, find
+from gateway_core.cli.failing import CommandFailed
 from tests.flows.desks import Desk
 from tests.flows.strange import strange_gateway
 
@@ -108,6 +113,52 @@ def test_an_answer_of_another_form_is_told(name: str):
         strange.status, strange.says["/api/v1/me"] = ANSWERS[name]
         with pytest.raises(CommandFailed, match=r"no JSON|No\."):
             AdminClient(strange.url, "key").call("GET", "/me")
+
+
+@pytest.mark.parametrize("words", [("login", "--no-browser", "--wait", "1"), ("whoami", "--key", "x")])
+def test_an_answer_without_end_is_read_no_further_than_its_bound(desk, words: tuple[str, ...]):
+    with strange_gateway() as strange:
+        strange.says |= {PLACE: repeat(b"x" * 65_536), "/api/v1/me": repeat(b"x" * 65_536)}
+        told = desk.refused(*words, "--url", strange.url)
+    assert "is larger than 8 MiB, and was not read on: is this a Gatehouse gateway?" in told
+    # What the machine holds for both sides comes on top.
+    assert strange.sent < 4 * MAX_BYTES
+
+
+def test_an_answer_of_the_size_of_the_bound_is_read_and_one_byte_more_is_not():
+    with strange_gateway() as strange:
+        strange.says["/x"] = b"x" * 1_000
+        assert ask("GET", f"{strange.url}/x", max_bytes=1_000).body == strange.says["/x"]
+        with pytest.raises(CommandFailed, match="was not read on"):
+            ask("GET", f"{strange.url}/x", max_bytes=999)
+
+
+def test_an_answer_that_would_be_large_once_unpacked_is_not_unpacked():
+    with strange_gateway() as strange:
+        strange.headers["content-encoding"] = "gzip"
+        strange.says["/api/v1/me"] = gzip.compress(b'{"name": "x"}')
+        with pytest.raises(CommandFailed, match="no JSON"):
+            AdminClient(strange.url, "key").call("GET", "/me")
+
+
+@pytest.mark.parametrize("part", ["body", "head"])
+def test_an_answer_that_comes_in_drips_is_given_up_when_its_time_is_over(part: str):
+    tick = threading.Event()
+
+    def drips() -> Iterator[bytes]:
+        # For ten seconds: long enough to be given up before.
+        for _ in range(500):
+            if tick.wait(0.02):
+                return
+            yield b"x"
+
+    with strange_gateway() as strange:
+        strange.says["/x"] = drips()
+        strange.in_head = part == "head"
+        with pytest.raises(CommandFailed, match=r"did not answer within 0\.5 seconds"):
+            ask("GET", f"{strange.url}/x", timeout_s=0.5)
+        tick.set()
+        assert strange.sent > 1
 
 
 def test_the_page_that_waits_for_the_browser_takes_nothing_but_a_get():

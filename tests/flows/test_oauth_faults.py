@@ -44,7 +44,9 @@ async def test_without_the_store_nobody_comes_in_and_everybody_is_told_to_come_b
             assert page.headers["x-frame-options"] == "DENY"
         told = await browser.http.post("/token", data={"grant_type": "refresh_token", "client_id": "c-22222222"})
         assert (told.status_code, told.json()["error"]) == (503, "server_error")
-        assert (await browser.http.get("/.well-known/oauth-authorization-server")).status_code == 200
+        # Which ways in there are stands in the store; what a resource is does not.
+        assert (await browser.http.get("/.well-known/oauth-authorization-server")).status_code == 503
+        assert (await browser.http.get("/.well-known/oauth-protected-resource/x/mcp")).status_code == 200
         await browser.close()
 
 

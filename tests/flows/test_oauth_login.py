@@ -46,7 +46,8 @@ async def test_an_app_is_let_in_refreshes_and_is_put_out_again(tmp_path, kind):
         newer = (await client.refresh(at.ana.http, told["refresh_token"])).json()
         assert newer["access_token"] != told["access_token"]
         account = await at.ana.open("/oauth/account")
-        assert resource in account.text
+        reaches = "Administration of this gateway" if kind == "command line" else f"Research : {resource}"
+        assert f"Reaches {reaches}" in account.text
         done = await at.ana.submit(account, "/oauth/account")
         assert "That app has no access any more" in done.text
         assert "None. Add a URL of this gateway to an app" in done.text

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.flows.browsers import PUBLIC, Browser, Page, Stage, register, stage
+from gateway_core.registry.members import Roles
+from tests.flows.browsers import PUBLIC, Browser, Page, Stage, invited, register, sign_in_as, stage
 
 LINEAR = {"slug": "linear", "name": "Linear", "url": "http://127.0.0.1:9/mcp"}
 
@@ -120,6 +121,39 @@ async def test_in_ones_own_workspace_one_is_told_whom_to_ask_whether_the_server_
         back = await ben.submit(page, "/authorize", "return")
         assert back.parameters["error"] == "access_denied"
         assert back.parameters["error_description"].startswith(told)
+
+
+@pytest.mark.parametrize("role", ["owner", "admin"])
+@pytest.mark.parametrize("slug", ["hidden", "nowhere"])
+async def test_who_could_add_a_server_is_told_that_there_is_none_and_how_to_add_it(tmp_path, slug, role):
+    async with stage(tmp_path) as at:
+        await at.gw.apply({"servers": [{"slug": "hidden", "url": "http://127.0.0.1:9/mcp", "workspaces": ["sales"]}]})
+        boss = at.browser()
+        await sign_in_as(at.gw, boss, await invited(at.gw, "boss@example.com", organisation=role))
+        page = await asked(at, boss, f"{PUBLIC}/research/{slug}/mcp")
+        told = (
+            f"There is no server {slug} in Research. Check the URL, "
+            "or add the server with 'gatehouse apply', with research among its workspaces."
+        )
+        assert page.status == 400
+        assert told in page.text
+        assert "access" not in page.text
+        back = await boss.submit(page, "/authorize", "return")
+        assert (back.parameters["error"], back.parameters["error_description"]) == ("access_denied", told)
+
+
+@pytest.mark.parametrize("role", ["admin", "manager"])
+async def test_a_role_in_the_workspace_alone_adds_no_server_and_so_learns_of_none(tmp_path, role):
+    async with stage(tmp_path) as at:
+        research = (await at.gw.admin.state()).workspaces["research"].record.id
+        people = at.gw.oauth.desk.sign_in.invitations.people
+        ben, browser = (
+            await people.add("ben@example.com", given=Roles("auditor", {research: role}), by="x"),
+            at.browser(),
+        )
+        await sign_in_as(at.gw, browser, ben)
+        page = await asked(at, browser, f"{PUBLIC}/research/nowhere/mcp")
+        assert "which has no access to nowhere in Research. Ask an administrator" in page.text
 
 
 @pytest.mark.parametrize("redirect", ["https://app.example/callback", "com.example.app:/callback"])

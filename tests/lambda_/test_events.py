@@ -24,6 +24,7 @@ SAMPLE_KEY = f"ghk_ws-00000000_k-00000000_{'x' * 43}"
 
 STATUS = {
     "healthz": 200,
+    "front": 303,
     "mcp-initialize": 200,
     "mcp-tools-call": 200,
     "mcp-tools-call-short-form": 200,

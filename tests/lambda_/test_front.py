@@ -125,6 +125,7 @@ def test_the_stack_prints_the_set_up_link_and_the_callback_that_the_gateway_know
 def test_the_address_keeps_nothing_and_passes_on_everything_but_the_host(cdn):
     behaviour = cdn["DefaultCacheBehavior"]
     assert "CacheBehaviors" not in cdn
+    assert "DefaultRootObject" not in cdn, "/ would reach the gateway as something else"
     # AWS's own CachingDisabled and AllViewerExceptHostHeader (CloudFront Developer Guide, "Use managed … policies").
     assert behaviour["CachePolicyId"] == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
     assert behaviour["OriginRequestPolicyId"] == "b689b0a8-53d0-40ab-baf2-68738e2966ac"

@@ -19,15 +19,18 @@ from gateway_core.aws.sending import Send
 from gateway_core.compose_lean import StandardOutput, World
 from gateway_core.compose_oauth import issuer, sign_in
 from gateway_core.egress import Policy
+from gateway_core.errors import StoreUnavailable
 from gateway_core.headers import read_headers
 from gateway_core.issuer.grants import Grants
 from gateway_core.issuer.issuer import Issuer
 from gateway_core.local.keyring import LocalKeyring
+from gateway_core.ports import Put
 from gateway_core.registry.directory import Directory
 from gateway_core.registry.members import Identity, Roles
 from gateway_core.registry.people import People
 from gateway_core.settings import Settings
 from gateway_core.signin.arriving import Arrived
+from gateway_core.storage import keys
 from gateway_core.storage.dynamo import DynamoTable
 from gateway_core.web.oauth.reach import Reach
 from tests.contracts.aws import json_api, new_id, send
@@ -112,6 +115,56 @@ async def test_the_first_owner_and_an_invited_person_come_in_within_the_role(tmp
         await parts.sessions.end(cookie)
         await parts.close()
     assert made.guarded.refused == []
+
+
+async def test_what_groups_give_and_take_is_kept_within_the_role(tmp_path: Path):
+    async with deployed(tmp_path) as made:
+        config = {"groups": [{"group": "eng", "workspaces": {"research": "member"}}]}
+        admin = Administration(made.admins, made.world.secrets, made.world.clock, check_url=str)
+        await admin.apply(ApplyDraft(config=ConfigDraft.model_validate(config)))
+        head = await made.admins.get(keys.organisation_head())
+        parts = sign_in(made.settings, made.world)
+        ben = await parts.entrance.arrived(BEN)
+        assert list(ben.roles.workspaces.values()) == ["member"]
+        assert (await parts.entrance.arrived(replace(BEN, groups=()))).roles == Roles()
+        assert await made.admins.get(keys.organisation_head()) != head, "every process reads the member anew"
+        await parts.close()
+    assert made.guarded.refused == []
+
+
+DECIDED = (
+    keys.server("s"),
+    keys.workspace("w"),
+    keys.name("s"),
+    keys.group_mapping(),
+    keys.oauth_client("c"),
+    keys.jwt_validation(),
+    keys.client_policy(),
+)
+"""What administrators alone decide."""
+
+
+async def test_who_signs_people_in_reads_what_administrators_decided_and_can_change_none_of_it(tmp_path: Path):
+    async with deployed(tmp_path) as made:
+        table = made.world.table
+        for key in DECIDED:
+            before = await made.admins.put(key, {"n": 1})
+            along = [Put(keys.member("p-eve"), {"n": 2}), Put(key, {"n": 2})]
+            writes = (
+                table.put(key, {"n": 2}),
+                table.delete(key),
+                table.add(key, 1, expires_at=NOW),
+                table.transact(along),
+            )
+            for write in writes:
+                with pytest.raises(StoreUnavailable):
+                    await write
+            assert [(operation, pks) for operation, _, pks in made.guarded.refused] == [
+                (operation, (key.pk,)) for operation in ("UpdateItem", "DeleteItem", "UpdateItem", "UpdateItem")
+            ]
+            made.guarded.refused.clear()
+            assert await table.get(key) == before
+        assert await table.get(keys.member("p-eve")) is None
 
 
 async def test_a_client_registers_and_gets_renews_and_loses_its_tokens_within_the_role(tmp_path: Path):

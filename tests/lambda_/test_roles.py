@@ -19,12 +19,12 @@ WRITERS: dict[str, set[str]] = {
     "member_email": {API, OAUTH},
     "member_identity": {API, OAUTH},
     "first_owner": {API, OAUTH},
-    # In the partition of the members, where IAM cannot tell them apart.
-    "workspace": {API, OAUTH},
-    "server": {API, OAUTH},
-    "group_mapping": {API, OAUTH},
-    "jwt_validation": {API, OAUTH},
-    "oauth_client": {API, OAUTH},
+    "workspace": {API},
+    "server": {API},
+    "group_mapping": {API},
+    "jwt_validation": {API},
+    "oauth_client": {API},
+    "client_policy": {API},
     "name": {API},
     "grant": {API, OAUTH},
     "access_token": {API, OAUTH},
@@ -36,6 +36,7 @@ WRITERS: dict[str, set[str]] = {
     "member_invitation": {API, OAUTH},
     "sign_in": {API, OAUTH},
     "browser": {API, OAUTH},
+    "browser_renamed": {API, OAUTH},
     "throttle": {API, OAUTH},
     "spoken": {API, MCP},
     "client_session": {API, MCP},
@@ -75,7 +76,8 @@ def test_sign_in_can_take_nothing_along_and_walk_through_no_table(resources: dic
     for operation in ("Query", "UpdateItem", "DeleteItem", "ConditionCheckItem"):
         assert role.may(operation, "registry", [member.pk])
         assert role.may(operation, "grants", [code.pk])
-        assert not role.may(operation, "registry", [member.pk, keys.name("linear").pk])
+        for decided in (keys.name("linear"), keys.server("s")):
+            assert not role.may(operation, "registry", [member.pk, decided.pk])
         assert not role.may(operation, "grants", [code.pk, keys.letter("b", "n").pk])
         for table in ("registry", "grants"):
             assert not role.may(operation, table, [])

@@ -33,6 +33,7 @@ def test_every_route_of_the_mcp_function_streams_for_as_long_as_a_function_may_r
         "/{name}/{server}/sse",
         "/{name}/sse",
         "/healthz",
+        "/",
     }
     for one in mcp.values():
         assert (one["responseTransferMode"], one["timeoutInMillis"]) == ("STREAM", 900_000)

@@ -10,7 +10,7 @@ from gateway_core.admin.authority import Authority, demand, refusal
 from gateway_core.admin.checked import giving
 from gateway_core.admin.drafts import InvitationDraft, RolesDraft
 from gateway_core.admin.leaving import tidy
-from gateway_core.admin.links import Given, ended, give
+from gateway_core.admin.links import Given, Link, ended, give
 from gateway_core.errors import Conflict, Invalid, NotAllowed, NotFound, StoreUnavailable
 from gateway_core.registry.members import Member, Roles, roles_to_data
 
@@ -22,8 +22,8 @@ class Invited:
     """Who was invited, and how they join."""
 
     member: Member
-    link: str | None
-    """The URL at which they join: None where they sign in without one, or where somebody with that link could do more
+    link: Link | None
+    """With which they join: None where they sign in without one, or where somebody with that link could do more
     than the actor may."""
     link_ended: bool
     """True where a link that they were sent before ended, since they may more now, and there is no new one."""
@@ -84,8 +84,8 @@ class Members:
             return Invited(member, await self._link(member), link_ended=False)
         return Invited(member, None, now.link_ended)
 
-    async def link(self, member_id: str) -> str:
-        """A new URL at which somebody joins who has not yet; where an identity provider signs people in that vouches
+    async def link(self, member_id: str) -> Link:
+        """A new link with which somebody joins who has not yet; where an identity provider signs people in that vouches
         for no addresses, as whomever it says they are.
 
         Raises:
@@ -175,7 +175,7 @@ class Members:
     async def _stands_in(self, member: Member) -> bool:
         return may_stand_in(self.actor, (await self._authority()).judged(member))
 
-    async def _link(self, member: Member) -> str:
+    async def _link(self, member: Member) -> Link:
         if self.admin.make_link is None:
             raise Invalid("This gateway has no PUBLIC_URL, so that there is no page to send people to.")
         link = await self.admin.make_link(member.id, self.actor.name)

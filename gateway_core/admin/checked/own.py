@@ -1,14 +1,18 @@
-"""What is one member's own: their keys, and what they let clients do."""
+"""What is one member's own: their keys, what they let clients do, and the servers that they can use."""
 
+from collections import defaultdict
 from dataclasses import dataclass
+from itertools import islice
 
 from gateway_core.access.api_keys import ApiKey
 from gateway_core.access.grants import Grant
 from gateway_core.access.roles import Actor
 from gateway_core.admin import api_keys
 from gateway_core.admin.administration import Administration
+from gateway_core.admin.state import State
 from gateway_core.errors import NotFound
 from gateway_core.issuer.grants import Grants
+from gateway_core.registry.members import Member
 from gateway_core.storage import keys
 
 
@@ -55,3 +59,20 @@ class Own:
                 await Grants(self.admin.table, self.admin.clock).revoke(grant.place, grant.id)
                 return
         raise NotFound(f"You have let no client do anything under the id {grant_id!r}.", reason="unknown_grant")
+
+
+def reach(member: Member, state: State, limit: int) -> list[tuple[str, str]]:
+    """The servers that a member can use, each in each workspace: slugs of workspace and server, in order, at most
+    `limit`. Pure."""
+    everywhere = [slug for slug, server in state.servers.items() if server.record.workspaces == "all"]
+    there: dict[str, list[str]] = defaultdict(list)
+    for slug, server in state.servers.items():
+        for workspace_id in () if server.record.workspaces == "all" else server.record.workspaces:
+            there[workspace_id].append(slug)
+    pairs = (
+        (place, slug)
+        for place, workspace in sorted(state.workspaces.items())
+        if member.reaches(workspace.record.id)
+        for slug in sorted(everywhere + there[workspace.record.id])
+    )
+    return list(islice(pairs, limit))

@@ -75,11 +75,12 @@ def member_routes(app: FastAPI, administration: Administration) -> None:
 def _invitation_routes(app: FastAPI, administration: Administration) -> None:
     async def told(actor: Actor, now: Invited) -> dict[str, Any]:
         slugs = await Members(administration, actor).slugs()
-        return {**member_told(now.member, slugs), "link": now.link, "next": _next(administration, now)}
+        link, until = (None, None) if now.link is None else (now.link.url, now.link.until)
+        return {**member_told(now.member, slugs), "link": link, "link_until": until, "next": _next(administration, now)}
 
     @app.post("/api/v1/members", status_code=201)
     async def invite(draft: InvitationDraft, actor: Asking) -> dict[str, Any]:
-        """Make somebody a member, or give a member further roles."""
+        """Make somebody a member, or give a member further roles. `link_until` is when their link ends."""
         return await told(actor, await Members(administration, actor).invite(draft))
 
     @app.post("/api/v1/members/{member_id}/invitation")

@@ -1,4 +1,4 @@
-"""`/oauth/account`: what a member let in, to see and to end."""
+"""`/oauth/account`: what a member can use, to copy; and what they let in, to see and to end."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -6,22 +6,28 @@ from typing import Any, Final
 from fastapi import Request, Response
 
 from gateway_core.access.api_keys import ApiKey, day
-from gateway_core.access.grants import Grant
+from gateway_core.access.endpoint import Endpoint
+from gateway_core.access.grants import ORGANISATION_PLACE, Grant
+from gateway_core.access.roles import Actor, may
 from gateway_core.admin import api_keys
 from gateway_core.errors import NotFound
 from gateway_core.ports import Clock, Table
 from gateway_core.registry.members import Member
 from gateway_core.storage import keys
-from gateway_core.web.oauth.clients_shown import document_host, shown, trust_in
+from gateway_core.web.oauth.clients_shown import document_host, life, shown, trust_in
 from gateway_core.web.oauth.desk import Desk, other_browser
 from gateway_core.web.oauth.forms import parameter
 from gateway_core.web.oauth.next_path import ACCOUNT, signin_path
+from gateway_core.web.oauth.reach import WHOM_TO_ASK, Place
 from gateway_core.web.oauth.render import moved
 
+MAX_LISTED: Final = 100
+"""Workspaces that the page lists, and servers of each; it counts the others."""
 DONE: Final = {
     "grant": "That app has no access any more.",
     "key": "That API key works no more.",
-    "sign_in": "You were signed in here already. If an app is waiting for you, start again from it.",
+    "sign_in": "You were signed in here already. If an app is waiting for you, start again from it; if you opened a "
+    "link, open it again.",
 }
 
 
@@ -34,16 +40,21 @@ class Account:
     clock: Clock
 
     async def show(self, request: Request) -> Response:
-        """GET: grants and keys of whoever is signed in."""
+        """GET: servers, grants and keys of whoever is signed in."""
         visit = await self.desk.visit(request)
         if visit.session is None:
             return moved(signin_path(ACCOUNT))
         member = visit.session.member
         grants = [await self._grant(grant) for grant in await self.desk.grants.of_member(member.id)]
         found = [await self._key(key) for key in await api_keys.of_member(self.table, member.id) if self._lives(key)]
-        done = DONE.get(parameter(visit.query, "ended") or "", "")
         return self.desk.pages.page(
-            "account", member=member, csrf=visit.session.csrf, grants=grants, keys=found, done=done
+            "account",
+            member=member,
+            csrf=visit.session.csrf,
+            grants=grants,
+            keys=found,
+            done=DONE.get(parameter(visit.query, "ended") or "", ""),
+            **await self._usable(member),
         )
 
     async def end(self, request: Request) -> Response:
@@ -71,6 +82,28 @@ class Account:
             raise _not_yours()
         await api_keys.revoke(self.table, item, now=self.clock(), by=member.email)
 
+    async def _usable(self, member: Member) -> dict[str, Any]:
+        places = await self.desk.reach.places(member)
+        return {
+            "usable": [self._place(place, member) for place in places[:MAX_LISTED]],
+            "unlisted": max(len(places) - MAX_LISTED, 0),
+            "may_apply": may(Actor(member.email, member), "registry.apply"),
+            "whom_to_ask": WHOM_TO_ASK,
+        }
+
+    def _place(self, place: Place, member: Member) -> dict[str, Any]:
+        workspace, listed = place.workspace, place.servers[:MAX_LISTED]
+        return {
+            "name": workspace.name,
+            # None for whoever runs the organisation, and so reaches it without belonging to it.
+            "role": member.roles.workspaces.get(workspace.id),
+            "servers": [
+                {"name": one.name, "url": self.desk.public_url + Endpoint(workspace.slug, one.slug).path}
+                for one in listed
+            ],
+            "unlisted": len(place.servers) - len(listed),
+        }
+
     async def _grant(self, grant: Grant) -> dict[str, Any]:
         host = document_host(grant.client_id, grant.client_kind)
         trust = trust_in(grant.client_kind, well_known=self.desk.issuer.clients.documents.knows(grant.client_id))
@@ -78,10 +111,12 @@ class Account:
             "id": grant.id,
             "place_id": grant.place,
             "place": await self._workspace(grant.place),
+            "administers": grant.place == ORGANISATION_PLACE,
             "resource": grant.resource,
             "client": shown(name=grant.client_name, trust=trust, host=host, redirect_uri=grant.redirect_uri),
             "since": day(grant.created_at),
             "refreshed": day(grant.refreshed_at),
+            "life": life(grant.expires_at),
         }
 
     async def _key(self, key: ApiKey) -> dict[str, Any]:

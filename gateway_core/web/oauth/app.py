@@ -16,6 +16,7 @@ from gateway_core.web.oauth.door import behind_door
 from gateway_core.web.oauth.endpoints import Endpoints, preflight
 from gateway_core.web.oauth.entering import Entering
 from gateway_core.web.oauth.next_path import setup_path
+from gateway_core.web.oauth.own_name import under_own_name
 from gateway_core.web.oauth.problems import answer
 from gateway_core.web.oauth.render import STILL_HEADERS, Pages
 from gateway_core.web.oauth.setting_up import SettingUp
@@ -37,7 +38,8 @@ class OAuthApp:
     """
 
     def __init__(self, desk: Desk, table: Table, edge: Edge, close: Callable[[], Awaitable[None]]) -> None:
-        self._app = behind_door(edge, desk.pages, oauth_app(desk, table=table, clock=desk.stamps.clock))
+        app = oauth_app(desk, table=table, clock=desk.stamps.clock)
+        self._app = behind_door(edge, desk.pages, under_own_name(desk.public_url, app))
         self.desk = desk
         self.close = close
 

@@ -1,12 +1,14 @@
-"""How a client is told apart on a page: who vouches for its name, and where it will be answered. Pure."""
+"""How a client is told apart on a page: who vouches for its name, where it will be answered, until when. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from gateway_core.access.api_keys import day
 from gateway_core.access.grants import ClientKind
 from gateway_core.issuer.metadata_documents import host_of
+from gateway_core.issuer.rotation import IDLE_S
 
 Trust = Literal["verified", "published", "entered", "built_in", "unverified"]
 """A web site that this gateway knows vouches for it, any web site does, an administrator entered it, it is our own
@@ -36,6 +38,21 @@ class Shown:
     """The answer goes to whichever program claims the scheme."""
     elsewhere: bool
     """The answer goes to another web site than the one that vouches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """How long a client is let in for, unless the person ends it."""
+
+    until: str
+    """The last day, e.g. `17 May 2027`."""
+    unused_days: int
+    """It ends earlier when it was not used for so long."""
+
+
+def life(expires_at: int) -> Life:
+    """That of a grant which ends at `expires_at` (Unix seconds), however often it is refreshed."""
+    return Life(day(expires_at), IDLE_S // 86_400)
 
 
 def trust_in(kind: ClientKind, *, well_known: bool) -> Trust:

@@ -9,13 +9,12 @@ from typing import Any, Final
 
 from fastapi import Request, Response
 
-from gateway_core.access.api_keys import day
 from gateway_core.errors import BadRequest, OAuthError
 from gateway_core.issuer.authorization import AuthorizationRequest
 from gateway_core.issuer.redirects import is_loopback
-from gateway_core.issuer.rotation import ABSOLUTE_S, IDLE_S
+from gateway_core.issuer.rotation import ABSOLUTE_S
 from gateway_core.signin.sessions import Session
-from gateway_core.web.oauth.clients_shown import Shown, shown, trust_in
+from gateway_core.web.oauth.clients_shown import Shown, life, shown, trust_in
 from gateway_core.web.oauth.desk import Desk, Visit, other_browser
 from gateway_core.web.oauth.next_path import authorize_path, signin_path
 from gateway_core.web.oauth.reach import Offer
@@ -110,8 +109,7 @@ class Consent:
             "csrf": session.csrf,
             "request": stamp,
             "here": authorize_path(visit.query),
-            "unused_days": IDLE_S // 86_400,
-            "until": day(self.desk.stamps.clock() + ABSOLUTE_S),
+            "life": life(self.desk.stamps.clock() + ABSOLUTE_S),
         }
 
     def _shown(self, asked: AuthorizationRequest) -> Shown:

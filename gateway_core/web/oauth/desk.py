@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fastapi import Request, Response
 
-from gateway_core.errors import BadRequest, GatewayError
+from gateway_core.errors import BadRequest, Conflict, GatewayError
 from gateway_core.headers import Headers, read_headers
 from gateway_core.issuer.grants import Grants
 from gateway_core.issuer.issuer import Issuer
@@ -89,7 +89,11 @@ class Desk:
 
     async def let_in(self, visit: Visit, member: Member, next_path: str) -> Response:
         """Sign the browser in under a new name, and send it on: who knew the old name comes in nowhere."""
-        cookie = await self.sign_in.sessions.start(member.id, instead_of=visit.cookie)
+        try:
+            cookie = await self.sign_in.sessions.start(member.id, instead_of=visit.cookie)
+        except Conflict:
+            # Another tab was quicker by a moment. Two new names would make the page there worthless.
+            return moved(next_path)
         return with_cookie(moved(next_path), set_cookie(self.public_url, cookie))
 
 

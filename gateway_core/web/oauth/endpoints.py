@@ -36,7 +36,7 @@ class Endpoints:
 
     async def server_metadata(self, request: Request) -> Response:
         """RFC 8414."""
-        return json_answer(self.issuer.server_metadata(), 200, METADATA)
+        return json_answer(await self.issuer.server_metadata(), 200, METADATA)
 
     async def resource_metadata(self, request: Request) -> Response:
         """RFC 9728, at the URL with the resource's path behind it."""

@@ -1,6 +1,6 @@
 """Coming in with an account, and going out: the sign-in page, the way back from the identity provider, sign-out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from fastapi import Request, Response
@@ -24,7 +24,8 @@ from gateway_core.web.oauth.render import moved
 
 SIGNED_OUT: Final = "/oauth/signout"
 OVERTAKEN: Final = ("sign_in_unknown", "sign_in_of_another_browser")
-"""Why a sign-in cannot be finished once another tab of the browser has finished its own."""
+"""Why a sign-in cannot be finished that a signed-in browser comes back from, above all with "back" or "reload"."""
+SIGNED_IN_ALREADY: Final = f"{ACCOUNT}?ended=sign_in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,9 @@ class Entering:
         next_path = safe_next(parameter(visit.query, "next"))
         if visit.session is not None:
             return moved(next_path)
+        if await self.desk.sign_in.sessions.renamed(visit.cookie):
+            # The answer with its new name was lost. Under this one nobody could sign in for a while.
+            visit = replace(visit, cookie=None)
         return await self._page(visit, next_path, another=parameter(visit.query, "as") == ANOTHER)
 
     async def enter(self, request: Request) -> Response:
@@ -78,13 +82,17 @@ class Entering:
         if sign_in.provider is None:
             raise NotFound("People sign in here with a password; no identity provider sends them back.")
         # Not counted: a state is sealed for this browser and used once, and was counted when it was made.
+        if visit.session is not None:
+            meant = await sign_in.provider.overtaken(visit.query, before=visit.session.before)
+            if meant is not None:
+                # Another tab was quicker, and who it signed in stays: its page may be waiting for a click as them.
+                return moved(meant if meant == safe_next(meant) else SIGNED_IN_ALREADY)
         try:
             arrived = await sign_in.provider.finish(visit.query, browser=visit.cookie)
         except SignInFailed as problem:
             if visit.session is None or problem.reason not in OVERTAKEN:
                 raise
-            # Where this one was to lead, only the name that the browser had before could tell.
-            return moved(f"{ACCOUNT}?ended=sign_in")
+            return moved(SIGNED_IN_ALREADY)
         next_path = safe_next(arrived.next_path)
         setup, invitation = (token_in(arrived.next_path, page) for page in (SETUP, JOIN))
         try:

@@ -21,8 +21,13 @@ def safe_next(text: str | None) -> str:
 
 
 def authorize_path(query: str) -> str:
-    """The path of an authorization request; `query` stays byte for byte, but what no URL may hold is escaped."""
-    return f"/authorize?{quote(query, safe=_PRINTABLE, encoding='latin-1')}"
+    """The path of an authorization request with that query."""
+    return f"/authorize?{escaped(query)}"
+
+
+def escaped(query: str) -> str:
+    """`query`, byte for byte, but what no URL may hold is escaped."""
+    return quote(query, safe=_PRINTABLE, encoding="latin-1")
 
 
 def signin_path(next_path: str) -> str:

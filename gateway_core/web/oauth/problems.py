@@ -44,6 +44,7 @@ class _Words(NamedTuple):
 
 _BY_REASON: Final[Mapping[str, _Words]] = {
     "invalid_client": _Words("This app is not known here", ""),
+    "client_not_allowed": _Words("This app is not allowed here", ""),
     "expired_page": _Words("This page has expired", ""),
     "other_browser": _Words("This page cannot be used here", ""),
     "setup_closed": _Words("This set-up link does not work", ""),
@@ -64,9 +65,13 @@ _BY_CLASS: Final[tuple[tuple[type[GatewayError], _Words], ...]] = (
 
 def answer(pages: Pages, path: str, error: GatewayError, next_path: str = ACCOUNT) -> Response:
     """The answer that says no at `path`; where signing in helps, it leads on to `next_path`."""
-    if "/.well-known/" in path:
-        return Response("Not found\n", 404, dict(ANY_PAGE), media_type="text/plain")
     status = _status(path, error)
+    if "/.well-known/" in path:
+        if status < 500:
+            return Response("Not found\n", 404, dict(ANY_PAGE), media_type="text/plain")
+        # Where nothing is found, clients go on and guess; here they are to come back.
+        told = "The gateway cannot answer this now. Try again in a moment.\n"
+        return Response(told, status, {**NEVER_STORED, **ANY_PAGE}, media_type="text/plain")
     if path in CLIENT_PATHS:
         said = {"error": _code(error), "error_description": quotable(error.message)}
         common = ANY_PAGE if path != "/introspect" else {}

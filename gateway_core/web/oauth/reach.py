@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from gateway_core.access.grants import ORGANISATION_PLACE
+from gateway_core.access.roles import Actor, may
 from gateway_core.admin.state import every
 from gateway_core.errors import OAuthError
 from gateway_core.issuer.resources import Resource, workspace_url
@@ -21,6 +22,8 @@ from gateway_core.storage import keys
 
 MAX_NAMED: Final = 12
 """Servers of a workspace that the page names; it counts the others."""
+WHOM_TO_ASK: Final = "Ask an administrator of the organisation for one."
+"""For whoever belongs to no workspace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +76,14 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Looks up what is on offer."""
+    """Looks up what is on offer, and what a member can use."""
 
     table: Table
     directory: Directory
+
+    async def places(self, member: Member) -> tuple[Place, ...]:
+        """Every workspace that `member` reaches, by name, each with all of its servers; empty where they reach none."""
+        return await self._places(member, await self._servers())
 
     async def offer(self, member: Member, resource: Resource | None) -> Offer:
         """What `member` may give to a client that asks for `resource`.
@@ -95,12 +102,11 @@ class Reach:
         return await self._name(member, resource, revision)
 
     async def _anywhere(self, member: Member) -> tuple[Place, ...]:
-        places = await self._places(member, await self._servers())
+        places = await self.places(member)
         if not places:
             raise OAuthError(
                 "access_denied",
-                f"You are signed in as {member.email}, which belongs to no workspace yet. "
-                "Ask an administrator of the organisation for one.",
+                f"You are signed in as {member.email}, which belongs to no workspace yet. {WHOM_TO_ASK}",
             )
         return places
 
@@ -111,12 +117,7 @@ class Reach:
             raise _nothing_there(member, resource)
         server = await self.directory.server(server_slug, revision)
         if server is None or not server.in_workspace(workspace.id):
-            # The name as they wrote it: whether another workspace has such a server is none of theirs to know.
-            raise OAuthError(
-                "access_denied",
-                f"You are signed in as {member.email}, which has no access to {server_slug} in {workspace.name}. "
-                f"Ask an administrator of {workspace.name}, or check the URL.",
-            )
+            raise _no_such_server(member, server_slug, workspace)
         return Offer("server", (Place(workspace, (server,)),), resource.url)
 
     async def _name(self, member: Member, resource: Resource, revision: str) -> Offer:
@@ -149,6 +150,21 @@ class Reach:
             servers.from_data(item.data) async for item in every(self.table, keys.ORGANISATION, keys.SERVER_PREFIX)
         ]
         return tuple(sorted(found, key=lambda one: one.name.casefold()))
+
+
+def _no_such_server(member: Member, slug: str, workspace: Workspace) -> OAuthError:
+    """With `slug` as they wrote it: whether another workspace has such a server is none of a member's to know."""
+    if may(Actor(member.email, member), "registry.apply"):
+        told = (
+            f"There is no server {slug} in {workspace.name}. Check the URL, "
+            f"or add the server with 'gatehouse apply', with {workspace.slug} among its workspaces."
+        )
+    else:
+        told = (
+            f"You are signed in as {member.email}, which has no access to {slug} in {workspace.name}. "
+            f"Ask an administrator of {workspace.name}, or check the URL."
+        )
+    return OAuthError("access_denied", told)
 
 
 def _nothing_there(member: Member, resource: Resource) -> OAuthError:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway_core.cli.admin_client import CommandFailed
 from gateway_core.cli.credentials import Credentials, Login
+from gateway_core.cli.failing import CommandFailed
 from gateway_core.settings import config_folder
 
 LOGIN = Login("ana@acme.dev", "gha_secret", "ghr_secret", 1)

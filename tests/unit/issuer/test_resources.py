@@ -4,6 +4,7 @@ import pytest
 
 from gateway_core.issuer.metadata import resource_metadata, server_metadata
 from gateway_core.issuer.resources import Resource, admin_url, read_resource, within, workspace_url
+from gateway_core.registry.client_policy import ClientPolicy
 
 PUBLIC = "https://gw.example"
 
@@ -53,7 +54,7 @@ def test_the_metadata_of_an_endpoint_leads_to_this_very_issuer_and_names_the_url
         "bearer_methods_supported": ["header"],
         "resource_name": "linear · research",
     }
-    assert server_metadata(PUBLIC)["issuer"] == PUBLIC
+    assert server_metadata(PUBLIC, ClientPolicy())["issuer"] == PUBLIC
 
 
 def test_the_metadata_of_the_admin_api_names_its_own_scope():
@@ -82,7 +83,7 @@ def test_there_is_no_metadata_where_there_can_be_no_resource(path):
 
 
 def test_the_servers_metadata_is_what_clients_insist_on():
-    found = server_metadata(PUBLIC)
+    found = server_metadata(PUBLIC, ClientPolicy())
     assert found["code_challenge_methods_supported"] == ["S256"]
     assert found["token_endpoint_auth_methods_supported"] == ["none", "client_secret_post", "client_secret_basic"]
     assert found["client_id_metadata_document_supported"] is True
