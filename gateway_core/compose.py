@@ -3,13 +3,19 @@
 from dataclasses import replace
 from functools import partial
 
-from gateway_core.admin.administration import Administration
+from gateway_core.admin.administration import Administration, Disconnect
 from gateway_core.admin.links import Link
-from gateway_core.compose_lean import World, aws_world, edge
-from gateway_core.egress import check_url
+from gateway_core.compose_lean import World, aws_world, edge, vault
+from gateway_core.connect.disconnecting import Disconnecting, Revoked
+from gateway_core.egress import Egress, check_url
 from gateway_core.registry.people import People
+from gateway_core.registry.servers import Server
 from gateway_core.settings import Settings
 from gateway_core.signin.invitations import GOOD_FOR_S, Invitations
+from gateway_core.upstream.auth import HeldSecrets
+from gateway_core.upstream.client_assertion import sign
+from gateway_core.upstream.connections import Connection, Connections
+from gateway_core.upstream.token_endpoint import TokenEndpoints
 from gateway_core.web import api
 from gateway_core.web.edge import MAX_ADMIN_BODY, behind
 from gateway_core.web.oauth.next_path import join_path
@@ -40,5 +46,22 @@ def _peopled(settings: Settings, world: World) -> Administration:
         administration(world),
         public_url=settings.public_url,
         make_link=make_link if settings.public_url else None,
+        disconnect=_disconnect(world),
         passwords=settings.local and not settings.oidc_issuer,
     )
+
+
+def _disconnect(world: World) -> Disconnect:
+    """Takes accounts away. Nothing is held open for that: it is seldom."""
+    connections = Connections(world.table, vault(world), world.clock)
+
+    async def disconnect(connection: Connection, server: Server | None, by: str) -> Revoked:
+        egress = Egress(world.policy)
+        try:
+            endpoints = TokenEndpoints(egress, world.clock, sign)
+            parts = Disconnecting(connections, endpoints, HeldSecrets(world.secrets, world.clock))
+            return await parts.disconnect(connection, server, by=by)
+        finally:
+            await egress.close()
+
+    return disconnect

@@ -15,13 +15,15 @@ from urllib.parse import urlsplit
 
 from gateway_core.access.identify import CheckJwt, Identify, Person
 from gateway_core.aws.credentials import credentials_from
+from gateway_core.aws.data_keys import KmsDataKeys
 from gateway_core.aws.json_api import JsonApi
 from gateway_core.aws.keyring import AwsKeyring
 from gateway_core.aws.secret_values import SecretValues
 from gateway_core.aws.secrets import AwsSecrets
+from gateway_core.compose_accounts import identities, ways
 from gateway_core.egress import Egress, IPNetwork, Policy, read_networks
 from gateway_core.errors import Invalid, UpstreamError
-from gateway_core.ports import Clock, Keyring, Records, Secrets, Table
+from gateway_core.ports import Clock, DataKeys, Keyring, Records, Secrets, Table
 from gateway_core.proxy.client_sessions import ClientSessions
 from gateway_core.proxy.exchange import Exchange
 from gateway_core.proxy.forwarding import Forwarding
@@ -43,10 +45,16 @@ from gateway_core.registry.jwt_validation import JwtValidation
 from gateway_core.settings import LOOPBACK_HOSTS, Settings, platform_environment
 from gateway_core.storage.dynamo import DynamoTable
 from gateway_core.upstream.auth import HeldSecrets
+from gateway_core.upstream.auth.consent import Consents
 from gateway_core.upstream.client import UpstreamClient
+from gateway_core.upstream.connections import Connections
 from gateway_core.upstream.eras import Eras
+from gateway_core.upstream.identity import OwnUrl
+from gateway_core.upstream.leases import Leases
 from gateway_core.upstream.sessions import KeptSessions
 from gateway_core.upstream.sse_sessions import SseSessions
+from gateway_core.upstream.tickets import Tickets
+from gateway_core.vault import Vault
 from gateway_core.web.edge import Edge
 from gateway_core.web.mcp import McpApp
 
@@ -66,6 +74,7 @@ class World:
 
     table: Table
     keyring: Keyring
+    data_keys: DataKeys
     secrets: Secrets
     records: Records
     clock: Clock
@@ -88,15 +97,19 @@ def unix_time() -> int:
     return int(time.time())
 
 
-def data_plane(settings: Settings, world: World | None = None) -> McpApp:
-    """The ASGI application of the MCP endpoints."""
+def data_plane(settings: Settings, world: World | None = None, own_url: OwnUrl | None = None) -> McpApp:
+    """The ASGI application of the MCP endpoints. `own_url` is for settings that are not complete yet."""
     world = world or aws_world(settings)
     egress = Egress(world.policy)
     sessions, mailbox = (
         ClientSessions(world.table, world.keyring, world.clock),
         Mailbox(world.table, world.keyring, world.clock),
     )
-    forwarding = _forwarding(settings, world, egress, sessions, mailbox)
+
+    async def told_url() -> str:
+        return settings.public_url
+
+    forwarding = _forwarding(settings, world, egress, own_url or told_url, sessions, mailbox)
     directory = Directory(world.table)
     identify = Identify(world.table, world.clock, directory, settings.public_url, _jwt_checks(world, egress))
     streams = SseStreams(identify, directory, forwarding, sessions, mailbox, settings.listen_s)
@@ -114,11 +127,20 @@ def data_plane(settings: Settings, world: World | None = None) -> McpApp:
 
 
 def _forwarding(
-    settings: Settings, world: World, egress: Egress, sessions: ClientSessions, mailbox: Mailbox
+    settings: Settings, world: World, egress: Egress, own_url: OwnUrl, sessions: ClientSessions, mailbox: Mailbox
 ) -> Forwarding:
     """The way to the upstreams, and across the eras."""
-    table, clock, listen_s = world.table, world.clock, settings.listen_s
-    upstream = UpstreamClient(egress, HeldSecrets(world.secrets, clock))
+    table, clock, listen_s, sealing = world.table, world.clock, settings.listen_s, vault(world)
+    callers = identities(table, sealing, clock, own_url)
+    proofs = ways(
+        egress,
+        secrets=HeldSecrets(world.secrets, clock),
+        connections=Connections(table, sealing, clock),
+        leases=Leases(table, clock),
+        consents=Consents(Tickets(world.keyring, clock), settings.public_url),
+        identities=callers,
+    )
+    upstream = UpstreamClient(egress, proofs, callers)
     kept = KeptSessions(upstream, table, world.keyring, clock)
     switchboard = Switchboard(upstream, kept, SseSessions(upstream), ToolHeaders(upstream), SideStreams(upstream))
     openings = Openings(switchboard, sessions, listen_s)
@@ -171,11 +193,17 @@ def aws_world(settings: Settings, environment: Mapping[str, str] | None = None) 
     return World(
         table=DynamoTable(api, tables, unix_time, new_id=_new_id),
         keyring=AwsKeyring(values, name=settings.secrets_prefix + KEY_RING, clock=unix_time, random_bytes=os.urandom),
+        data_keys=KmsDataKeys(api, key_id=settings.kms_key_id),
         secrets=AwsSecrets(values, prefix=settings.secrets_prefix, clock=unix_time),
         records=StandardOutput(),
         clock=unix_time,
         policy=policy(settings, forbidden=_lambda_endpoints(env)),
     )
+
+
+def vault(world: World) -> Vault:
+    """What seals the tokens of connected accounts, for one plane."""
+    return Vault(world.table, world.data_keys, os.urandom, world.clock)
 
 
 def policy(settings: Settings, *, forbidden: frozenset[tuple[str, int]] = frozenset()) -> Policy:

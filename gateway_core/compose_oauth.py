@@ -4,7 +4,16 @@ from dataclasses import replace
 from typing import Final
 
 from gateway_core.access.throttle import Throttle
-from gateway_core.compose_lean import World, aws_world, edge
+from gateway_core.compose_lean import World, aws_world, edge, vault
+from gateway_core.connect.attempts import Attempts
+from gateway_core.connect.authorizing import Authorizing
+from gateway_core.connect.callback import Callback
+from gateway_core.connect.client_metadata import OwnClient
+from gateway_core.connect.connectable import Connectables
+from gateway_core.connect.disconnecting import Disconnecting
+from gateway_core.connect.kept_clients import KeptClients
+from gateway_core.connect.linking import Linking
+from gateway_core.connect.registration import Registrations
 from gateway_core.egress import Egress
 from gateway_core.issuer.clients import Clients
 from gateway_core.issuer.documents import Documents
@@ -24,9 +33,16 @@ from gateway_core.signin.sessions import Sessions
 from gateway_core.signin.setup import Setup
 from gateway_core.signin.sign_in import SignIn
 from gateway_core.signin.signing_keys import SigningKeys
+from gateway_core.upstream.auth import HeldSecrets
+from gateway_core.upstream.client_assertion import sign
+from gateway_core.upstream.connections import Connections
+from gateway_core.upstream.identity_keys import IdentityKeys
+from gateway_core.upstream.tickets import Tickets
+from gateway_core.upstream.token_endpoint import TokenEndpoints
 from gateway_core.web.oauth.app import OAuthApp
 from gateway_core.web.oauth.desk import Desk
 from gateway_core.web.oauth.door import MAX_BODY
+from gateway_core.web.oauth.key_set import KeySet
 from gateway_core.web.oauth.reach import Reach
 from gateway_core.web.oauth.render import Pages
 from gateway_core.web.oauth.stamps import Stamps
@@ -43,7 +59,7 @@ def sign_in(settings: Settings, world: World) -> SignIn:
     setup = Setup(table, people, world.secrets, clock, passwords, settings.local)
     invitations = Invitations(table, people, clock, passwords)
     return SignIn(
-        sessions=Sessions(table, people, clock),
+        sessions=Sessions(table, people, world.keyring, clock),
         provider=_provider(settings, world, egress) if settings.oidc_issuer else None,
         entrance=Entrance(table, people, groups, invitations, setup, passwords),
         invitations=invitations,
@@ -82,6 +98,25 @@ def issuer(settings: Settings, world: World) -> Issuer:
     return Issuer(settings.public_url, world.table, world.keyring, world.clock, clients)
 
 
+def linking(settings: Settings, world: World, egress: Egress) -> Linking:
+    """Connecting accounts at servers: through the same door, and held to the same bounds, as calls to them."""
+    table, clock, keyring = world.table, world.clock, world.keyring
+    sealing, secrets = vault(world), HeldSecrets(world.secrets, clock)
+    own = OwnClient.at(settings.public_url, settings.client_metadata_url)
+    connections, attempts = Connections(table, sealing, clock), Attempts(table, keyring, clock)
+    registrations = Registrations(KeptClients(table, sealing), clock, own)
+    endpoints = TokenEndpoints(egress, clock, sign)
+    return Linking(
+        own=own,
+        tickets=Tickets(keyring, clock),
+        connectables=Connectables(table, Directory(table)),
+        connections=connections,
+        authorizing=Authorizing(attempts, registrations, connections, secrets, egress),
+        callback=Callback(attempts, connections, endpoints, secrets, registrations, clock),
+        disconnecting=Disconnecting(connections, endpoints, secrets),
+    )
+
+
 def oauth_api(settings: Settings, world: World | None = None) -> OAuthApp:
     """The ASGI application of the pages and OAuth endpoints."""
     world = world or aws_world(settings)
@@ -92,6 +127,7 @@ def oauth_api(settings: Settings, world: World | None = None) -> OAuthApp:
         grants=Grants(world.table, world.clock),
         sign_in=signing_in,
         reach=Reach(world.table, Directory(world.table)),
+        linking=linking(settings, world, signing_in.egress),
         stamps=Stamps(world.keyring, world.clock),
         pages=Pages(),
     )
@@ -100,4 +136,5 @@ def oauth_api(settings: Settings, world: World | None = None) -> OAuthApp:
         await signing_in.close()
         await issuing.close()
 
-    return OAuthApp(desk, world.table, edge(settings, MAX_BODY), close)
+    key_set = KeySet(IdentityKeys(world.table, vault(world), world.clock))
+    return OAuthApp(desk, world.table, edge(settings, MAX_BODY), close, key_set)

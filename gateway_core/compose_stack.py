@@ -68,6 +68,12 @@ class Settling:
             await asyncio.shield(self._reading)
         await (self._made or self._meanwhile)(scope, receive, send)
 
+    async def settings(self) -> Settings | None:
+        """The settings that were read, after the first reading; None where they could not be."""
+        if self._settings is None and self._reading is not None:
+            await asyncio.shield(self._reading)
+        return self._settings
+
     async def _try(self) -> None:
         good_for_s = RETRY_S
         try:
@@ -81,20 +87,21 @@ class Settling:
             self._due_at = self._clock() + good_for_s
 
 
-def settled(
-    settings: Settings, make: Callable[[Settings], AsgiApp],
-    meanwhile: AsgiApp | None = None, unbothered: Callable[[Scope], bool] = nobody,
-) -> AsgiApp:  # fmt: skip
-    """`make(settings)`, at once where they are complete. Until they are, `meanwhile` answers, or 503."""
+def settled(settings: Settings, make: Callable[[Settings], AsgiApp]) -> AsgiApp:
+    """`make(settings)`, at once where they are complete. Until they are, 503."""
     if not settings.settings_parameter:
         return make(settings)
+    return Settling(_reading(settings), make, refuse, unix_time)
+
+
+def _reading(settings: Settings) -> Callable[[], Awaitable[Settings]]:
     env = platform_environment()
     api = json_api(settings, env)
 
     async def read() -> Settings:
         return read_settings(completed(env, await read_parameter(api, settings.settings_parameter)))
 
-    return Settling(read, make, meanwhile or refuse, unix_time, unbothered)
+    return read
 
 
 def completed(env: Mapping[str, str], later: Mapping[str, str]) -> dict[str, str]:
@@ -109,7 +116,8 @@ def completed(env: Mapping[str, str], later: Mapping[str, str]) -> dict[str, str
 
 
 def settled_data_plane(settings: Settings) -> AsgiApp:
-    """The MCP endpoints. API keys need no URL of ours; tokens, which are bound to one, wait until it is known."""
+    """The MCP endpoints. API keys need no URL of ours; tokens, which are bound to one, wait until it is known, and so
+    does what names the gateway to a server."""
     if not settings.settings_parameter:
         return data_plane(settings)
     world = aws_world(settings)
@@ -118,7 +126,15 @@ def settled_data_plane(settings: Settings) -> AsgiApp:
         # The same connections and keys; another URL of ours is another place that no upstream may have.
         return data_plane(complete, replace(world, policy=policy(complete, forbidden=world.policy.forbidden)))
 
-    return settled(settings, make, _keys_only(data_plane(settings, world)), needs_no_url)
+    async def own_url() -> str:
+        found = await settling.settings()
+        if found is None:
+            raise StoreUnavailable("The gateway is starting. Try again in a moment.")
+        return found.public_url
+
+    meanwhile = _keys_only(data_plane(settings, world, own_url))
+    settling = Settling(_reading(settings), make, meanwhile, unix_time, needs_no_url)
+    return settling
 
 
 def needs_no_url(scope: Scope) -> bool:

@@ -4,6 +4,7 @@ GatewayError
 ├── BadRequest                400  what was sent cannot be read
 │   └── TwoCredentials        400  more than one credential in one request
 ├── Unauthenticated           401  who are you
+│   └── CredentialEnded       401  proven, and good no more (`access/callers.py`, which knows callers)
 ├── OriginRefused             403  a web page of another origin
 ├── NotAllowed                403  an administrative action that takes another role; says whose
 ├── NotFound                  404  unknown, or outside the caller's reach: the same words for both
@@ -14,7 +15,9 @@ GatewayError
 ├── TooManyRequests           429  tried too often; says when to come back
 ├── OAuthError                400  an OAuth request that cannot be granted, in RFC 6749's words
 ├── SignInFailed              403  nobody is signed in; says why
+├── ConnectFailed             400  no account at a server was connected; says why
 ├── Refused                   200  policy; says who can change it
+│   └── ConsentRequired            the caller can change it, with their browser
 ├── UpstreamError             200  the server behind the gateway did not give a usable answer
 │   ├── UpstreamUnreachable        never connected, or the address is not allowed
 │   ├── UpstreamTimedOut
@@ -28,18 +31,15 @@ GatewayError
 ├── Conflict                  409  someone else changed the same thing first
 ├── StoreFull                 507  nothing was written
 └── StoreUnavailable          503  closed, never open: no credential can be checked
+    └── KeyRefused                 whoever keeps the key that others are wrapped with does not let us use it
 """
 
 from typing import Any, ClassVar, Self
 
 
 class GatewayError(Exception):
-    """A refusal with words for the person at the client.
-
-    Args:
-        message: Public text: what happened and what to do. Never a secret, an address or a stack trace.
-        reason: Fixed word for the record of the call; defaults to the class's own.
-    """
+    """A refusal with words for the person at the client. `message` is public: what happened and what to do, never a
+    secret, an address or a stack trace. `reason` is the fixed word for the record of the call."""
 
     status: ClassVar[int] = 500
     reason: str = "internal_error"
@@ -59,15 +59,13 @@ class BadRequest(GatewayError):
 
     def __init__(self, message: str, *, code: int = -32600, data: Any = None, reason: str | None = None) -> None:
         super().__init__(message, reason=reason)
-        self.code = code
-        self.data = data
+        self.code, self.data = code, data
         self.http_status = self.status
         self.call_id: str | int | None = None
 
     def of(self, call_id: str | int | None, *, http_status: int = 400) -> Self:
         """The same, as the answer to the request `call_id`, with the status that its revision demands."""
-        self.call_id = call_id
-        self.http_status = http_status
+        self.call_id, self.http_status = call_id, http_status
         return self
 
 
@@ -150,15 +148,8 @@ class TooManyRequests(GatewayError):
 
 
 class OAuthError(GatewayError):
-    """What an OAuth endpoint answers instead of what was asked for (RFC 6749 sections 4.1.2.1 and 5.2).
-
-    Args:
-        error: The error code, e.g. `invalid_grant`.
-        description: Words for the person at the client, which prints them. ASCII without `"` and `\\`
-            (RFC 6749 section 5.2); never a secret.
-        status: HTTP status where it is answered directly.
-        reason: Fixed word for what the code alone does not tell; the code where there is none.
-    """
+    """What an OAuth endpoint answers instead of what was asked for (RFC 6749 sections 4.1.2.1 and 5.2). The description
+    is printed by clients: ASCII without `"` and `\\`, never a secret. `reason` says what the code alone does not."""
 
     status = 400
     reason = "oauth_error"
@@ -170,10 +161,21 @@ class OAuthError(GatewayError):
 
 
 class SignInFailed(GatewayError):
-    """Nobody is signed in: wrong password, not invited, an answer of the identity provider that cannot be trusted."""
+    """Nobody is signed in: wrong password, not invited, an answer of the identity provider that cannot be trusted.
+    `next_path` is where this very browser was to go on, if it had begun; `member_id`, for the log, is whose account."""
 
     status = 403
     reason = "sign_in_failed"
+    next_path: str | None = None
+    member_id: str | None = None
+
+
+class ConnectFailed(GatewayError):
+    """No account at a server was connected: what came back cannot be believed, or says no. The message says why and
+    what to do."""
+
+    status = 400
+    reason = "connect_failed"
 
 
 class Refused(GatewayError):
@@ -181,6 +183,17 @@ class Refused(GatewayError):
 
     status = 200
     reason = "refused"
+
+
+class ConsentRequired(Refused):
+    """The server acts with an account that whoever calls can connect, with their browser at `url`. `elicitation_id`
+    names this one request for it."""
+
+    reason = "consent_required"
+
+    def __init__(self, message: str, *, server_name: str, url: str, elicitation_id: str) -> None:
+        super().__init__(message)
+        self.server_name, self.url, self.elicitation_id = server_name, url, elicitation_id
 
 
 class UpstreamError(GatewayError):
@@ -209,12 +222,8 @@ class UpstreamRefused(UpstreamError):
 
 
 class UpstreamChangedEra(UpstreamError):
-    """The upstream refused a request, it seems because of its era. The request was not carried out.
-
-    Args:
-        message: What to tell the client.
-        refusal: HTTP status and JSON-RPC error as the upstream gave them, if it did: what counts if the era was right.
-    """
+    """The upstream refused a request, it seems because of its era. The request was not carried out. `refusal` is the
+    HTTP status and JSON-RPC error as the upstream gave them, if it did: what counts if the era was right."""
 
     reason = "era_mismatch"
 
@@ -224,12 +233,8 @@ class UpstreamChangedEra(UpstreamError):
 
 
 class UpstreamForgot(UpstreamError):
-    """The upstream no longer knows the session. The request was not carried out.
-
-    Args:
-        message: What to tell the client.
-        session_id: The upstream's own, as it was sent.
-    """
+    """The upstream no longer knows the session. The request was not carried out. `session_id` is the upstream's own, as
+    it was sent."""
 
     reason = "upstream_forgot_session"
 
@@ -257,12 +262,8 @@ class UpstreamGarbage(UpstreamError):
 
 
 class Invalid(GatewayError):
-    """An administrative request that cannot be carried out as written; nothing was changed.
-
-    Args:
-        message: What is wrong, in one sentence.
-        problems: One `(path, message)` per field, e.g. `(("servers", 0, "slug"), "…")`.
-    """
+    """An administrative request that cannot be carried out as written; nothing was changed. `problems` has one
+    `(path, message)` per field, e.g. `(("servers", 0, "slug"), "…")`."""
 
     status = 422
     reason = "invalid"
@@ -291,3 +292,9 @@ class StoreUnavailable(GatewayError):
 
     status = 503
     reason = "store_unavailable"
+
+
+class KeyRefused(StoreUnavailable):
+    """The keeper of the key that others are wrapped with answered, and the answer is no: an operator has to act."""
+
+    reason = "key_refused"

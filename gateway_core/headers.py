@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+_JOINED: Final = {"cookie": "; ", "connection": ", "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +19,14 @@ class Headers:
         return self.values.get(name)
 
 
+NO_HEADERS: Final = Headers({}, frozenset())
+
+
 def read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Headers:
     """Index raw header lines. The first of several equal names wins; which came twice is kept.
 
     Cookies may come in several lines and are joined (RFC 9113, section 8.2.3): else whoever can add a line in front
-    hides those that follow.
+    hides those that follow. So are the names of headers that end here (RFC 9110, section 7.6.1).
     """
     values: dict[str, str] = {}
     repeated: set[str] = set()
@@ -29,8 +35,8 @@ def read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Headers:
         value = raw_value.decode("latin-1").strip()
         if name not in values:
             values[name] = value
-        elif name == "cookie":
-            values[name] += f"; {value}"
+        elif name in _JOINED:
+            values[name] += f"{_JOINED[name]}{value}"
         else:
             repeated.add(name)
     return Headers(values, frozenset(repeated))

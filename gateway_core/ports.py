@@ -145,6 +145,22 @@ class Keyring(Protocol):
         ...
 
 
+class DataKeys(Protocol):
+    """Keys that items are sealed with, each wrapped by a key that never leaves its keeper (envelope encryption).
+
+    Raises, from both: `KeyRefused` when the keeper does not let us use its key, `StoreUnavailable` when it does not
+    answer.
+    """
+
+    async def make(self, context: str) -> tuple[bytes, bytes]:
+        """A new 256-bit key, plain and wrapped. Only `unwrap` with the same `context` gives it back."""
+        ...
+
+    async def unwrap(self, wrapped: bytes, context: str) -> bytes | None:
+        """The plain key, or None when `wrapped` was altered, wrapped elsewhere, or for another context."""
+        ...
+
+
 class Secrets(Protocol):
     """Named secret values. Values are at most 8 KB of text; names are slugs."""
 

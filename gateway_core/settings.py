@@ -17,6 +17,8 @@ LOOPBACK_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _WEB_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9._:\[\]-]+")
 """Pages of extensions and editors have schemes of their own: vscode-webview://…"""
 _ISSUER: Final = re.compile(r"https?://[A-Za-z0-9._:\[\]-]+(?:/[A-Za-z0-9._~/-]*)?")
+_DOCUMENT: Final = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+"""What can be a client id (draft-ietf-oauth-client-id-metadata-document-00, section 3), but for what nobody writes."""
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 """The most that BODY_LIMIT may allow: API Gateway carries 10 MB, a Lambda event 6 MB after base64."""
@@ -44,6 +46,9 @@ class Settings:
     ask_s: int = 300
     """Longest wait in seconds for the answer of a person or model whom a server asks in mid-call. 0: nobody is asked
     where the gateway would have to wait for the answer; what passes as it is is asked all the same."""
+    client_metadata_url: str = ""
+    """Where authorization servers of upstreams read who the gateway is. Empty: at `PUBLIC_URL`, where that is https;
+    "none": nowhere."""
     oidc_issuer: str = ""
     """Identity provider that people sign in with (OpenID Connect). Empty: the built-in sign-in of one machine."""
     oidc_client_id: str = ""
@@ -57,7 +62,7 @@ class Settings:
     secrets_prefix: str = "gatehouse/"
     """Names in Secrets Manager start with this."""
     kms_key_id: str = ""
-    """Key that encrypts what is put into Secrets Manager."""
+    """KMS key that encrypts what is put into Secrets Manager, and wraps the keys of connected accounts."""
     settings_parameter: str = ""
     """SSM parameter with more settings, which the stack knew only after it had made its functions. Empty: none."""
     aws_region: str = ""
@@ -89,6 +94,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         body_limit=_integer(env, "BODY_LIMIT", 1024 * 1024, low=1024, high=MAX_BODY_BYTES),
         listen_s=_integer(env, "LISTEN_S", 300, low=0, high=840),
         ask_s=_integer(env, "ASK_S", 300, low=0, high=840),
+        client_metadata_url=_document_url(env),
         **_sign_in(env),
         log_level=_choice(env, "LOG_LEVEL", "INFO", LOG_LEVELS),
         registry_table=env.get("REGISTRY_TABLE", ""),
@@ -127,6 +133,16 @@ def _public_url(env: Mapping[str, str], default: str) -> str:
     if origin[1] == "http" and origin[2].lower() not in LOOPBACK_HOSTS:
         raise Invalid(f"PUBLIC_URL={text!r}: http is for this machine alone (127.0.0.1, localhost, [::1]); else https.")
     return text.removesuffix("/")
+
+
+def _document_url(env: Mapping[str, str]) -> str:
+    text = env.get("CLIENT_METADATA_URL", "")
+    if text in ("", "none") or _DOCUMENT.fullmatch(text):
+        return text
+    raise Invalid(
+        f"CLIENT_METADATA_URL={text!r}: give the https URL, with a path, under which authorization servers can read "
+        'PUBLIC_URL/oauth/client-metadata.json; or "none".'
+    )
 
 
 def _origins(env: Mapping[str, str]) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ NPM_FOLDERS = {
     "conformance": ROOT / "tests" / "conformance",
     "inspector": ROOT / "tests" / "clients" / "inspector",
     "remote": ROOT / "tests" / "clients" / "remote",
+    "strict_provider": ROOT / "tests" / "strict_provider",
     "typescript": ROOT / "tests" / "clients" / "typescript",
 }
 """Where the `package.json` and `package-lock.json` of each set of npm packages lie."""

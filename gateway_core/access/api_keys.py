@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from gateway_core.access.callers import Caller
+from gateway_core.access.callers import Caller, CredentialEnded, no_longer_member
 from gateway_core.errors import Unauthenticated
 
 PREFIX: Final = "ghk_"
@@ -18,6 +18,9 @@ _FORM: Final = re.compile(r"ghk_(ws-[a-z0-9]{8})_(k-[a-z0-9]{8})_([A-Za-z0-9]{43
 _ALPHABET: Final = string.ascii_letters + string.digits
 SECRET_LENGTH: Final = 43
 """Characters of 62: 256 bits."""
+LENGTH: Final = len(f"{PREFIX}ws-12345678_k-12345678_") + SECRET_LENGTH
+"""Characters of a whole key."""
+_ANEW: Final = "gatehouse keys create --workspace WORKSPACE --service NAME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class ApiKey:
     revoked_by: str | None = None
     member_id: str | None = None
     """Whose key it is; None for a service's."""
+    removed: bool = False
+    """True where it was revoked because that member was removed."""
 
 
 def generate(workspace_id: str, key_id: str) -> str:
@@ -57,10 +62,15 @@ def locate(token: str) -> tuple[str, str]:
         Unauthenticated: It is no key of ours.
     """
     match = _FORM.fullmatch(token)
+    if match is None and token.startswith(PREFIX):
+        raise Unauthenticated(
+            f"This API key looks cut off or mistyped: a whole one has {LENGTH} characters, this one has {len(token)}. "
+            f"Copy it again from where it is kept, or have a new one made: {_ANEW}",
+            reason="malformed_credential",
+        )
     if match is None:
         raise Unauthenticated(
-            f"This is not a Gatehouse API key (they begin with {PREFIX}). "
-            "Make one with: gatehouse keys create --workspace WORKSPACE --service NAME",
+            f"This is not a Gatehouse API key (they begin with {PREFIX}). Make one with: {_ANEW}",
             reason="malformed_credential",
         )
     return match[1], match[2]
@@ -70,38 +80,29 @@ def caller_of(token: str, key: ApiKey | None, now: int) -> Caller:
     """The caller that `token` proves.
 
     Raises:
-        Unauthenticated: Unknown, revoked or expired. Only who holds the whole key learns which.
+        Unauthenticated: It is not known.
+        CredentialEnded: Revoked, expired, or nobody's. Only who holds the whole key learns which.
     """
     if key is None or not hmac.compare_digest(digest(token), key.hash):
         raise Unauthenticated("This API key is not known here. Ask whoever gave it to you for a new one.",
                               reason="unknown_credential")  # fmt: skip
-    if key.revoked_at is not None:
-        raise Unauthenticated(
-            f"This API key was revoked on {day(key.revoked_at)} by {key.revoked_by}. Ask them for a new one.",
-            reason="revoked_credential",
-        )
-    if key.expires_at is not None and now >= key.expires_at:
-        raise Unauthenticated(
-            f"This API key expired on {day(key.expires_at)}. Ask {key.created_by} for a new one.",
-            reason="expired_credential",
-        )
     servers = None if key.servers is None else frozenset(key.servers)
-    return Caller(key.kind, key.subject, key.workspace_id, key.id, servers)
-
-
-def member_of(key: ApiKey) -> str | None:
-    """The id of the member whose key it is; None for a service's.
-
-    Raises:
-        Unauthenticated: Nobody can say whose it is.
-    """
+    caller = Caller(key.kind, key.subject, key.workspace_id, key.id, servers, member_id=key.member_id)
+    if key.removed:
+        raise CredentialEnded(no_longer_member(key.subject), caller, reason="removed_member")
+    if key.revoked_at is not None:
+        told = f"This API key was revoked on {day(key.revoked_at)} by {key.revoked_by}. Ask them for a new one."
+        raise CredentialEnded(told, caller, reason="revoked_credential")
+    if key.expires_at is not None and now >= key.expires_at:
+        told = f"This API key expired on {day(key.expires_at)}. Ask {key.created_by} for a new one."
+        raise CredentialEnded(told, caller, reason="expired_credential")
     if key.kind == "user" and key.member_id is None:
-        raise Unauthenticated(
+        told = (
             f"This API key was made for {key.subject} before people had accounts here. Ask an administrator for a new "
-            f"one: gatehouse keys create --workspace WORKSPACE --user {key.subject}",
-            reason="key_without_member",
+            f"one: gatehouse keys create --workspace WORKSPACE --user {key.subject}"
         )
-    return key.member_id
+        raise CredentialEnded(told, caller, reason="key_without_member")
+    return caller
 
 
 def day(at: int) -> str:
@@ -109,8 +110,15 @@ def day(at: int) -> str:
     return time.strftime("%d %b %Y", time.gmtime(at)).removeprefix("0")
 
 
+def minute(at: int) -> str:
+    """The same with the time of day, e.g. `3 Nov 2026, 14:05 UTC`."""
+    return f"{day(at)}, {time.strftime('%H:%M', time.gmtime(at))} UTC"
+
+
 def to_data(key: ApiKey) -> dict[str, Any]:
     """The key as a JSON object for the store."""
+    # Written where it is so alone: a process of before that does not know the field reads every other key.
+    removed = {"removed": True} if key.removed else {}
     return {
         "id": key.id,
         "workspace_id": key.workspace_id,
@@ -124,6 +132,7 @@ def to_data(key: ApiKey) -> dict[str, Any]:
         "revoked_at": key.revoked_at,
         "revoked_by": key.revoked_by,
         "member_id": key.member_id,
+        **removed,
     }
 
 

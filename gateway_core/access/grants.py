@@ -67,6 +67,9 @@ class Grant:
     previous: Previous | None = None
     spent: tuple[str, ...] = ()
     """Digests of older refresh tokens, the newest first: whoever shows one has stolen it, or was stolen from."""
+    removed: str = ""
+    """E-mail address of the member, once they were removed: the grant opens nothing any more (there is no such member),
+    is in no list, and is kept for as long as its tokens, to tell whoever shows one why."""
 
 
 def new_grant_id() -> str:
@@ -112,6 +115,8 @@ def to_data(grant: Grant) -> dict[str, Any]:
             "repeated": previous.repeated,
         },
         "spent": list(grant.spent),
+        # Written where it is so alone: a process of before that does not know the field reads every other grant.
+        **({"removed": grant.removed} if grant.removed else {}),
     }
 
 

@@ -10,6 +10,7 @@ from gateway_core.registry.members import (
     OrganisationRole,
     WorkspaceRole,
 )
+from gateway_core.registry.upstream_auth import Granularity
 
 Action = Literal[
     "registry.read",
@@ -27,6 +28,9 @@ Action = Literal[
     "groups.write",
     "clients.read",
     "clients.write",
+    "connections.connect",
+    "connections.read",
+    "connections.disconnect",
     "grants.read",
     "grants.revoke",
 ]
@@ -76,6 +80,9 @@ RULES: Final[dict[Action, _Rule]] = {
     "groups.write": _Rule(_RUN),
     "clients.read": _Rule(_SEE),
     "clients.write": _Rule(_RUN),
+    "connections.connect": _Rule(_RUN, frozenset({"admin"})),
+    "connections.read": _Rule(_SEE, frozenset({"admin"})),
+    "connections.disconnect": _Rule(_RUN, frozenset({"admin"})),
     "grants.read": _Rule(_SEE, frozenset({"admin"})),
     "grants.revoke": _Rule(_RUN, frozenset({"admin"})),
 }
@@ -95,6 +102,18 @@ def may(actor: Actor, action: Action, workspace_id: str | None = None) -> bool:
 def may_somewhere(actor: Actor, action: Action) -> bool:
     """Whether `actor` may do `action` in the whole organisation or in any workspace."""
     return may(actor, action) or any(may(actor, action, workspace_id) for workspace_id in _own(actor))
+
+
+def may_connect(actor: Actor, granularity: Granularity, workspace_id: str) -> bool:
+    """Whether `actor`, who uses a server from a workspace, may connect the account that it is used with, or take it
+    away: everybody their own, and who administers the place one that others act as, too."""
+    match granularity:
+        case "user":
+            return actor.member is not None
+        case "workspace":
+            return may(actor, "connections.connect", workspace_id)
+        case "organisation":
+            return may(actor, "connections.connect")
 
 
 def may_give(actor: Actor, role: OrganisationRole) -> bool:
@@ -118,15 +137,17 @@ def may_stand_in(actor: Actor, member: Member) -> bool:
     return all(may(actor, "members.invite", workspace_id) for workspace_id in roles.workspaces)
 
 
-def who_may(action: Action) -> str:
-    """Whose roles cover an action, as the subject of a sentence: `An owner or admin of the organisation`."""
+def who_may_everywhere(action: Action) -> str:
+    """Whose roles cover an action on the whole organisation, as the subject of a sentence: `An owner or admin of the
+    organisation`."""
     rule = RULES[action]
-    told = f"An {_either([role for role in ORGANISATION_ROLES if role in rule.organisation])} of the organisation"
-    if rule.workspace:
-        told += (
-            f", or {_article(_either([role for role in WORKSPACE_ROLES if role in rule.workspace]))} of the workspace"
-        )
-    return told
+    return f"An {_either([role for role in ORGANISATION_ROLES if role in rule.organisation])} of the organisation"
+
+
+def who_may(action: Action) -> str:
+    """The same of an action in a workspace, which roles there may cover too."""
+    held: list[str] = [role for role in WORKSPACE_ROLES if role in RULES[action].workspace]
+    return who_may_everywhere(action) + (f", or {_article(_either(held))} of the workspace" if held else "")
 
 
 def _own(actor: Actor) -> list[str]:

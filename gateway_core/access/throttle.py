@@ -26,6 +26,7 @@ What = Literal[
     "setup",
     "invitation",
     "invite_account",
+    "connect_account",
 ]
 
 MAX_HERE: Final = 10_000
@@ -67,6 +68,8 @@ INVITATION: Final = Limit(60, 900)
 """Invitation links opened or accepted from one address. They hold 256 bits; an office may open many."""
 INVITE_ACCOUNT: Final = Limit(200, 3_600)
 """Invitations made by one administrator: a whole department in an hour."""
+CONNECT_ACCOUNT: Final = Limit(60, 300)
+"""Pages of one member on which an account is connected. Each asks servers of others up to ten questions."""
 
 LIMITS: Final[Mapping[What, Limit]] = {
     "authorize": AUTHORIZE,
@@ -79,6 +82,7 @@ LIMITS: Final[Mapping[What, Limit]] = {
     "setup": SETUP,
     "invitation": INVITATION,
     "invite_account": INVITE_ACCOUNT,
+    "connect_account": CONNECT_ACCOUNT,
 }
 
 

@@ -20,8 +20,6 @@ class Proven(NamedTuple):
     """What a credential of ours proves, before its member is looked up."""
 
     caller: Caller
-    member_id: str | None
-    """None for a service."""
     client: str = ""
     """The OAuth client that shows it."""
 
@@ -65,8 +63,9 @@ def proven(token: str, found: Sequence[Item | None], endpoint: Endpoint, *, publ
             f"This access token is for {grant.resource}, and not for the URL that was called. {AGAIN}",
             reason="wrong_audience",
         )
-    caller = Caller("user", "", grant.place, grant.id, None)
-    return Proven(caller, grant.member_id, grant.client_name or grant.client_id)
+    client = grant.client_id
+    caller = Caller("user", grant.removed, grant.place, grant.id, None, member_id=grant.member_id, client_id=client)
+    return Proven(caller, grant.client_name or grant.client_id)
 
 
 def _located(token: str) -> Located:

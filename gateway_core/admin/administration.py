@@ -7,20 +7,24 @@ from typing import Final
 
 from gateway_core.access import grants
 from gateway_core.access.api_keys import PREFIX, ApiKey, digest
+from gateway_core.access.callers import no_longer_member
 from gateway_core.access.roles import ADMINISTRATOR, Actor
 from gateway_core.admin import api_keys, applying, planning
 from gateway_core.admin.drafts import ApplyDraft, KeyDraft
 from gateway_core.admin.links import Link
 from gateway_core.admin.planning import Change
 from gateway_core.admin.state import State, read_state
+from gateway_core.connect.disconnecting import Revoked
 from gateway_core.errors import Invalid, NotFound, Unauthenticated
 from gateway_core.issuer.resources import admin_url
 from gateway_core.ports import Clock, Secrets, Table
 from gateway_core.registry.jwt_validation import Introspection, JwtValidation
 from gateway_core.registry.people import People
-from gateway_core.registry.servers import UPSTREAM_SECRETS, Server, StaticHeaders
+from gateway_core.registry.servers import UPSTREAM_SECRETS, Server
 from gateway_core.registry.slugs import secret_name_problem
+from gateway_core.registry.upstream_auth import secrets_of
 from gateway_core.storage import keys
+from gateway_core.upstream.connections import Connection, removal
 
 ADMIN_KEY: Final = "admin-key"
 """Name of the secret that proves an administrator. Upstream secrets have a prefix, so none can be this one."""
@@ -29,6 +33,9 @@ ADMIN_KEY: Final = "admin-key"
 ADMIN_SCOPE: Final = "admin"
 MakeLink = Callable[[str, str], Awaitable[Link]]
 """From a member's id, and the name of who asks, to the link with which they join."""
+Disconnect = Callable[[Connection, Server | None, str], Awaitable[Revoked]]
+"""Takes an account away, here and at its authorization server: the account, its server as it is now, and who asks. See
+connect.disconnecting."""
 LOG_IN: Final = "Log in with: gatehouse login"
 
 
@@ -43,6 +50,8 @@ class Administration:
     public_url: str = ""
     make_link: MakeLink | None = None
     """None where nobody administers people."""
+    disconnect: Disconnect | None = None
+    """None where accounts that are taken away are only forgotten here."""
     passwords: bool = False
     """True where people join with a link and choose a password; else they sign in with an identity provider."""
 
@@ -88,10 +97,7 @@ class Administration:
                                   reason="credential_for_mcp")  # fmt: skip
         member = await self.people.get(grant.member_id)
         if member is None:
-            raise Unauthenticated(
-                "Whoever this login belongs to is no member any more. Ask an administrator for an invitation.",
-                reason="removed_member",
-            )
+            raise Unauthenticated(no_longer_member(grant.removed), reason="removed_member")
         return Actor(member.email, member)
 
     async def state(self) -> State:
@@ -131,6 +137,13 @@ class Administration:
             raise api_keys.missing(key_id)
         return await api_keys.revoke(self.table, item, now=self.clock(), by=by)
 
+    async def let_go(self, connection: Connection, server: Server | None, *, by: str) -> Revoked:
+        """Take a connected account away. See `connect.disconnecting.Disconnecting.disconnect`."""
+        if self.disconnect is not None:
+            return await self.disconnect(connection, server, by)
+        await self.table.transact(removal(connection, self.clock()))
+        return "not_revoked"
+
     async def set_secret(self, name: str, value: str) -> None:
         """Create or replace a secret; it is used from the next request on."""
         await self.secrets.put(_secret(name), value)
@@ -162,7 +175,7 @@ class Administration:
 def _unknown_key() -> Unauthenticated:
     return Unauthenticated(
         "This needs the administrator's key: Authorization: Bearer KEY. On one machine it is in the file "
-        "admin.key of the data folder; if that is lost, run: gatehouse admin-key. Or log in: gatehouse login",
+        "admin.key of the data folder, and 'gatehouse admin-key' makes it anew. Or log in: gatehouse login",
         reason="not_an_administrator",
     )
 
@@ -185,8 +198,7 @@ def _users(name: str, state: State) -> list[str]:
 
 
 def _uses(server: Server, name: str) -> bool:
-    headers = server.auth.headers if isinstance(server.auth, StaticHeaders) else ()
-    return any(header.secret == name for header in headers) or _asks_with(server.jwt_validation, name)
+    return name in secrets_of(server.auth) or _asks_with(server.jwt_validation, name)
 
 
 def _asks_with(validation: JwtValidation | None, name: str) -> bool:

@@ -136,6 +136,17 @@ async def revoke(table: Table, item: Item, *, now: int, by: str) -> ApiKey:
     return key
 
 
+async def revoke_of_removed(table: Table, item: Item, *, now: int, by: str) -> None:
+    """Revoke a key whose member was removed, or say so of one that was revoked before.
+
+    Raises:
+        Conflict: Somebody else changed it at the same time.
+    """
+    key = api_keys.from_data(item.data)
+    key = replace(key, revoked_at=key.revoked_at or now, revoked_by=key.revoked_by or by, removed=True)
+    await table.put(item.key, api_keys.to_data(key), when=Unchanged(item.version))
+
+
 def missing(key_id: str) -> NotFound:
     """There is no such key, or it is none of theirs who ask."""
     return NotFound(f"There is no API key {key_id!r}. 'gatehouse keys list' shows them.", reason="unknown_key")

@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass
 
+from gateway_core.admin.forgetting import forget_server, forget_workspace
 from gateway_core.admin.planning import Change
 from gateway_core.admin.state import State, every
 from gateway_core.errors import Conflict
@@ -49,8 +50,8 @@ async def carry_out(table: Table, changes: list[Change], state: State) -> None:
                 "Somebody else changed the registry at the same time. Run the same command again; it goes on from here."
             ) from None
         head.version += 1
-        if change.action == "delete" and change.before is not None and isinstance(change.before.record, Workspace):
-            await _forget_grants(table, change.before.record)
+        if change.action == "delete" and change.before is not None:
+            await _tidy(table, change.before.record, state)
 
 
 _ORDER = {
@@ -110,6 +111,16 @@ def _setting(after: object, when: Condition) -> Write:
 def _names(kind: str, record: Workspace | Server) -> list[Write]:
     named = {"kind": kind, "id": record.id}
     return [Put(keys.name(record.slug), named, ABSENT), Put(keys.name(record.id), named, ABSENT)]
+
+
+async def _tidy(table: Table, gone: object, state: State) -> None:
+    """What hung on a server or workspace that is gone."""
+    match gone:
+        case Server():
+            await forget_server(table, gone)
+        case Workspace():
+            await _forget_grants(table, gone)
+            await forget_workspace(table, gone, state)
 
 
 async def _forget_grants(table: Table, workspace: Workspace) -> None:

@@ -1,9 +1,9 @@
 """An actor before the registry: what they may see of it and do with it. Pure."""
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Final, Self
 
-from gateway_core.access.roles import Action, Actor, may, who_may
+from gateway_core.access.roles import Action, Actor, may, who_may, who_may_everywhere
 from gateway_core.admin.api_keys import unknown
 from gateway_core.admin.state import State, Stored
 from gateway_core.errors import NotAllowed, NotFound
@@ -12,21 +12,28 @@ from gateway_core.registry.servers import Server
 from gateway_core.registry.workspaces import Workspace
 
 Path = tuple[str | int, ...]
+_OF_OWNERS: Final[frozenset[Action]] = frozenset({"members.invite", "members.change", "members.remove"})
+"""Actions that take an owner where they are about one (`giving.demand_rank`)."""
 
 
 def demand(actor: Actor, action: Action, workspace_id: str | None = None) -> None:
-    """Go on only if `actor` may do `action`.
+    """Go on only if `actor` may do `action`, in a workspace or (None) in the whole organisation.
 
     Raises:
         NotAllowed: They may not; the message says who may.
     """
     if not may(actor, action, workspace_id):
-        raise refusal(actor, action)
+        raise refusal(actor, action) if workspace_id else _refused(actor, action, who_may_everywhere(action))
 
 
 def refusal(actor: Actor, action: Action) -> NotAllowed:
-    """The refusal of an action, with whose roles cover it."""
-    return NotAllowed(f"You are signed in as {actor.name}, whose roles do not cover this. {who_may(action)} can do it.")
+    """The refusal of an action wherever it would have been, with whose roles cover it."""
+    return _refused(actor, action, who_may(action))
+
+
+def _refused(actor: Actor, action: Action, who: str) -> NotAllowed:
+    owners = " Only an owner makes, changes or removes an owner." if action in _OF_OWNERS else ""
+    return NotAllowed(f"You are signed in as {actor.name}, whose roles do not cover this. {who} can do it.{owners}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What people write, before it is trusted: the configuration file and the bodies of the admin API."""
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -15,17 +16,16 @@ from pydantic import (
 )
 
 from gateway_core.admin.client_drafts import ClientPolicyDraft
-from gateway_core.admin.draft import Draft, SecretReference
+from gateway_core.admin.draft import Draft, agreed
+from gateway_core.admin.forwarding_drafts import ForwardingDraft, IdentityDraft, PlainHeaders, contradictions, listed
 from gateway_core.admin.jwt_drafts import JwtValidationDraft, Unset
-from gateway_core.egress import check_header
-from gateway_core.errors import Invalid
+from gateway_core.admin.upstream_drafts import AskingDraft, AuthDraft, NoAuthDraft
 from gateway_core.issuer.client import AuthMethod
 from gateway_core.protocol import header_values
 from gateway_core.registry.members import OrganisationRole, WorkspaceRole, email_problem, plain_email
 from gateway_core.registry.servers import DEFAULT_TIMEOUT_S
 from gateway_core.registry.slugs import MAX_SECRET_VALUE, slug_problem
 from gateway_core.signin.groups import MAX_GROUP, MAX_ROWS
-from gateway_core.upstream.auth import protected
 
 
 def _slug(text: str) -> str:
@@ -35,44 +35,18 @@ def _slug(text: str) -> str:
     return text
 
 
-def _header_names(headers: dict[str, Any]) -> dict[str, Any]:
-    seen: set[str] = set()
-    for name in headers:
-        try:
-            check_header(name, "")
-        except Invalid as problem:
-            raise ValueError(problem.message) from None
-        if protected(name):
-            raise ValueError(f"{name} is set by the gateway itself")
-        if name.lower() in seen:
-            raise ValueError(f"{name} appears twice (header names do not differ by case)")
-        seen.add(name.lower())
-        if isinstance(headers[name], str) and _SECRET_HEADER.search(name):
-            raise ValueError(
-                f"the value of {name} is a secret: write {{secret: NAME}}, and set it with: gatehouse secrets set NAME"
-            )
-    return headers
-
-
-_SECRET_HEADER: Final = re.compile(
-    r"(?:^|[-_])(?:auth|authorization|(?:api|access)?-?(?:key|token)|secret|password|credentials?)(?:$|[-_])",
-    re.IGNORECASE,
-)
-"""Headers whose values belong into the secret store and not into a file or the registry."""
-
-
-def _header_value(text: str) -> str:
-    if not header_values.sendable(text):
-        raise ValueError("a header value is visible ASCII in one line, without spaces at its ends")
-    return text
-
-
 def _secret_value(text: str) -> str:
     if not text:
         raise ValueError("the value is empty; to be rid of a secret, delete it: gatehouse secrets delete NAME")
     if len(text) > MAX_SECRET_VALUE:
         raise ValueError(f"the value has more than {MAX_SECRET_VALUE:,} characters, the most that a secret holds")
-    return _header_value(text)
+    if not header_values.sendable(text) and not _PEM.fullmatch(text):
+        raise ValueError("a secret is visible ASCII in one line, without spaces at its ends, or a key in PEM")
+    return text
+
+
+_PEM: Final = re.compile(r"-----BEGIN [A-Z ]+-----\r?\n[\x20-\x7e\r\n]+\n-----END [A-Z ]+-----\r?\n?")
+"""RFC 7468, section 3: how private keys come. As the value of a header such a text is refused when it is sent."""
 
 
 def _printable(text: str) -> str:
@@ -100,36 +74,8 @@ Email = Annotated[str, AfterValidator(_email)]
 Subject = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x20\x7f]+$")]
 
 
-def _kind_of_value(value: Any) -> str:
-    return "text" if isinstance(value, str) else "reference"
-
-
 def _kind_of_validation(value: Any) -> str:
     return "none" if isinstance(value, str) else "validation"
-
-
-class NoAuthDraft(Draft):
-    """`{type: none}`."""
-
-    type: Literal["none"]
-
-
-class HeadersAuthDraft(Draft):
-    """`{type: headers, headers: {Authorization: {secret: name}}}`."""
-
-    type: Literal["headers"]
-    headers: Annotated[
-        dict[
-            str,
-            Annotated[
-                Annotated[str, Field(max_length=4096), AfterValidator(_header_value), Tag("text")]
-                | Annotated[SecretReference, Tag("reference")],
-                Discriminator(_kind_of_value),
-            ],
-        ],
-        Field(min_length=1, max_length=20),
-        AfterValidator(_header_names),
-    ]
 
 
 class WorkspaceDraft(Draft):
@@ -147,17 +93,28 @@ class ServerDraft(Draft):
     url: Annotated[str, Field(min_length=1, max_length=2048)]
     transport: Literal["auto", "http", "sse"] = "auto"
     era: Literal["auto", "legacy", "modern"] = "auto"
-    auth: Annotated[NoAuthDraft | HeadersAuthDraft, Field(discriminator="type")] = NoAuthDraft(type="none")
+    auth: AuthDraft = NoAuthDraft(type="none")
     workspaces: Annotated[Literal["all"] | list[str], BeforeValidator(_list_or_all)] = Field(default_factory=list)
     timeout_s: float = Field(default=DEFAULT_TIMEOUT_S, gt=0, le=840, description="seconds; one call, all of it")
     jwt_validation: JwtValidationDraft | None = None
     """Instead of the organisation's."""
+    forward_headers: Annotated[ForwardingDraft, BeforeValidator(listed)] | None = None
+    headers: PlainHeaders = {}  # noqa: RUF012 - pydantic copies it
+    identity: IdentityDraft | None = None
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if self.transport == "sse" and self.era == "modern":
             raise ValueError("transport: sse is of the legacy era; leave out era, or write era: legacy")
-        return self
+        return agreed(self, contradictions(self.auth.auth(), self.headers, self.forward_headers, self.identity))
+
+    def urls(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """What the gateway will call, or send a browser to, and where it is written."""
+        yield ("url",), self.url
+        if isinstance(self.auth, AskingDraft):
+            yield from ((("auth", *path), url) for path, url in self.auth.urls())
+        if self.jwt_validation is not None:
+            yield from ((("jwt_validation", *path), url) for path, url in self.jwt_validation.urls())
 
 
 class GroupDraft(Draft):

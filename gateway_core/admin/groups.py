@@ -2,11 +2,10 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from gateway_core.admin.draft import Problem
 from gateway_core.admin.drafts import GroupDraft
 from gateway_core.registry.workspaces import Workspace
 from gateway_core.signin.groups import GroupMapping
-
-Problem = tuple[tuple[str | int, ...], str]
 
 
 def group_problems(rows: Sequence[GroupDraft], known: Collection[str]) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from gateway_core.access.patterns import BadPattern, read_pattern
 from gateway_core.admin.draft import Draft, SecretReference
 from gateway_core.egress import check_header
 from gateway_core.errors import Invalid
+from gateway_core.registry.forwarded import reserved
 from gateway_core.registry.jwt_validation import (
     AUTHORIZATION,
     DEFAULT_TOLERANCE_S,
@@ -23,7 +24,6 @@ from gateway_core.registry.jwt_validation import (
     Match,
     Vouching,
 )
-from gateway_core.upstream.auth import protected
 
 MAX_JWKS: Final = 32 * 1024
 """Characters of keys that stand in the configuration."""
@@ -49,7 +49,7 @@ def _header(name: str) -> str:
         check_header(lower, "")
     except Invalid as problem:
         raise ValueError(problem.message) from None
-    if lower != AUTHORIZATION and (protected(lower) or lower in KEY_HEADERS):
+    if lower != AUTHORIZATION and (reserved(lower) is not None or lower in KEY_HEADERS):
         raise ValueError(f"{name} holds something else already; use Authorization or a header of its own")
     return lower
 

@@ -2,22 +2,23 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
-from gateway_core.admin.draft import SecretReference
-from gateway_core.admin.drafts import ConfigDraft, HeadersAuthDraft, ServerDraft
+from gateway_core.admin.draft import Problem
+from gateway_core.admin.drafts import ConfigDraft, ServerDraft
 from gateway_core.admin.groups import group_problems, mapping
 from gateway_core.admin.jwt_drafts import JwtValidationDraft
 from gateway_core.admin.state import Mapping, State, Stored
+from gateway_core.admin.upstream_drafts import TokenExchangeDraft
 from gateway_core.errors import Invalid
 from gateway_core.registry import client_policy, jwt_validation
 from gateway_core.registry.client_policy import ClientPolicy
 from gateway_core.registry.jwt_validation import JwtValidation
-from gateway_core.registry.servers import HeaderValue, NoAuth, Server, StaticHeaders, UpstreamAuth, to_data
+from gateway_core.registry.servers import Server, to_data
 from gateway_core.registry.slugs import new_id
+from gateway_core.registry.upstream_auth import HeaderValue
 from gateway_core.registry.workspaces import Workspace
 
-Problem = tuple[tuple[str | int, ...], str]
 _Before = Stored[Workspace] | Stored[Server] | Stored[Mapping] | Stored[JwtValidation] | Stored[ClientPolicy]
 
 
@@ -48,7 +49,7 @@ def plan(draft: ConfigDraft, state: State, *, prune: bool, check_url: Callable[[
     problems = [
         *_slug_problems(draft, state, prune=prune),
         *_server_problems(draft, state, check_url, prune=prune),
-        *_url_problems(draft.jwt_validation, ("jwt_validation",), check_url),
+        *_url_problems(_organisations(draft), ("jwt_validation",), check_url),
         *group_problems(draft.groups or [], _known(draft, state, prune=prune)),
     ]
     if problems:
@@ -94,22 +95,42 @@ def _server_problems(
     draft: ConfigDraft, state: State, check_url: Callable[[str], object], *, prune: bool
 ) -> Iterator[Problem]:
     known = _known(draft, state, prune=prune)
+    everywhere = _believed_everywhere(draft, state)
     for index, server in enumerate(draft.servers):
-        try:
-            check_url(server.url)
-        except Invalid as problem:
-            yield ("servers", index, "url"), problem.message
-        yield from _url_problems(server.jwt_validation, ("servers", index, "jwt_validation"), check_url)
+        path = ("servers", index)
+        yield from _url_problems(server, path, check_url)
         for position, slug in enumerate([] if server.workspaces == "all" else server.workspaces):
             if slug not in known:
                 there = ", ".join(sorted(known)) or "none"
-                yield ("servers", index, "workspaces", position), f"there is no workspace {slug!r} (there is: {there})"
+                yield (*path, "workspaces", position), f"there is no workspace {slug!r} (there is: {there})"
+        believed = everywhere if server.jwt_validation is None else server.jwt_validation.validation()
+        yield from (((*path, *inner), said) for inner, said in _token_problems(server, believed))
+
+
+def _token_problems(server: ServerDraft, believed: JwtValidation | None) -> Iterator[Problem]:
+    """What does not go together with the tokens of other issuers that are believed at a server."""
+    if believed is None and isinstance(server.auth, TokenExchangeDraft) and server.auth.subject == "bearer":
+        yield ("auth", "subject"), "no token of another issuer is believed here: write jwt_validation, or identity"
+    if believed is not None and server.forward_headers is not None:
+        yield from server.forward_headers.passing(believed.header, "callers prove themselves with it")
+
+
+def _organisations(draft: ConfigDraft) -> JwtValidationDraft | None:
+    return draft.jwt_validation if isinstance(draft.jwt_validation, JwtValidationDraft) else None
+
+
+def _believed_everywhere(draft: ConfigDraft, state: State) -> JwtValidation | None:
+    """What will hold at servers that say nothing of their own."""
+    if draft.jwt_validation is None:
+        return None if state.jwt_validation is None else state.jwt_validation.record
+    written = _organisations(draft)
+    return None if written is None else written.validation()
 
 
 def _url_problems(
-    draft: JwtValidationDraft | str | None, path: tuple[str | int, ...], check_url: Callable[[str], object]
+    draft: ServerDraft | JwtValidationDraft | None, path: tuple[str | int, ...], check_url: Callable[[str], object]
 ) -> Iterator[Problem]:
-    for inner, url in draft.urls() if isinstance(draft, JwtValidationDraft) else ():
+    for inner, url in () if draft is None else draft.urls():
         try:
             check_url(url)
         except Invalid as problem:
@@ -130,14 +151,13 @@ def _groups(after: Mapping, state: State) -> Iterator[Change]:
 
 
 def _validation(draft: ConfigDraft, state: State) -> Iterator[Change]:
-    stored, wanted = state.jwt_validation, draft.jwt_validation
-    if wanted is None:
+    stored, after = state.jwt_validation, _believed_everywhere(draft, state)
+    if draft.jwt_validation is None:
         return
-    if not isinstance(wanted, JwtValidationDraft):
+    if after is None:
         if stored is not None:
             yield Change("delete", "jwt_validation", "organisation", before=stored)
         return
-    after = wanted.validation()
     if stored is None:
         yield Change("create", "jwt_validation", "organisation", after=after)
     elif after != stored.record:
@@ -192,24 +212,16 @@ def _server(draft: ServerDraft, old: Server | None, workspaces: dict[str, Worksp
         name=draft.name or (draft.slug if old is None else old.name),
         url=draft.url,
         transport=draft.transport,
-        auth=_auth(draft.auth),
+        auth=draft.auth.auth(),
         workspaces=(
             "all" if draft.workspaces == "all" else frozenset(workspaces[slug].id for slug in draft.workspaces)
         ),
         timeout_s=draft.timeout_s,
         era=draft.era,
         jwt_validation=None if draft.jwt_validation is None else draft.jwt_validation.validation(),
-    )
-
-
-def _auth(draft: Any) -> UpstreamAuth:
-    if not isinstance(draft, HeadersAuthDraft):
-        return NoAuth()
-    return StaticHeaders(
-        tuple(
-            HeaderValue(name, secret=value.secret) if isinstance(value, SecretReference) else HeaderValue(name, value)
-            for name, value in draft.headers.items()
-        )
+        forward_headers=None if draft.forward_headers is None else draft.forward_headers.forwarding(),
+        headers=tuple(HeaderValue(name, value) for name, value in sorted(draft.headers.items())),
+        identity=None if draft.identity is None else draft.identity.forwarding(),
     )
 
 

@@ -1,16 +1,20 @@
 """The command line's way to the admin API."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
+
+from pydantic import ValidationError
 
 from gateway_core.cli.answers import read_answer, sendable
 from gateway_core.cli.asking import Answer, ask
 from gateway_core.cli.failing import CommandFailed
+from gateway_core.cli.shapes import Told
 from gateway_core.errors import Invalid
 from gateway_core.settings import Settings
+
+Shape = TypeVar("Shape", bound=Told)
 
 
 class ConfigRefused(CommandFailed):
@@ -40,8 +44,15 @@ class AdminClient:
     renew: Callable[[str], str | None] | None = None
     """From a credential that was refused to the next one, where there can be one."""
 
-    def call(self, method: str, path: str, body: Any = None, **query: str) -> Any:
-        """One request of the admin API; its JSON answer, or None.
+    def read(self, shape: type[Shape], method: str, path: str, body: Any = None, **query: str) -> Shape:
+        """One request of the admin API, and its answer.
+
+        Args:
+            shape: What is read of the answer.
+            method: Of HTTP.
+            path: Behind `/api/v1`.
+            body: Sent as JSON.
+            query: The parameters.
 
         Raises:
             ConfigRefused: Fields of the body are wrong.
@@ -51,7 +62,15 @@ class AdminClient:
         if answer.status == 401 and self.renew is not None:
             self.key = self.renew(self.key) or self.key
             answer = self._send(method, path, body, query)
-        return _value(answer)
+        try:
+            return shape.model_validate(_value(answer))
+        except ValidationError as error:
+            field = ".".join(map(str, error.errors()[0]["loc"]))
+            raise CommandFailed(
+                f"The gateway at {self.url} answered something that this command line does not understand "
+                f"(at {method} {path}: {field}). It may be of another version than this one: compare with "
+                "'gatehouse --version'."
+            ) from None
 
     def _send(self, method: str, path: str, body: Any, query: dict[str, str]) -> Answer:
         headers = {"Authorization": f"Bearer {self.key}"}
@@ -67,6 +86,10 @@ def gateway_url(settings: Settings, url: str | None) -> str:
     at = (url or f"http://127.0.0.1:{settings.port}").rstrip("/")
     if not _names_a_gateway(at):
         raise CommandFailed(f"{at} is no URL of a gateway. Write it like https://gateway.example.com")
+    parts = urlsplit(at)
+    if parts.path or parts.query or parts.fragment:
+        origin = f"{parts.scheme}://{parts.netloc}"
+        raise CommandFailed(f"{at} is the URL of something at a gateway. Name the gateway itself: --url {origin}")
     return at
 
 
@@ -80,9 +103,9 @@ def _names_a_gateway(url: str) -> bool:
     return named and sendable(url)
 
 
-def _value(answer: Answer) -> Any:
+def _value(answer: Answer) -> dict[str, Any]:
     if answer.status == 204:
-        return None
+        return {}
     try:
         value = read_answer(answer.body)
     except ValueError:
@@ -90,7 +113,8 @@ def _value(answer: Answer) -> Any:
     if not isinstance(value, dict):
         raise CommandFailed(f"HTTP {answer.status}, and no JSON: is this URL a Gatehouse gateway?")
     if answer.status < 400:
-        return value
+        found: dict[str, Any] = value
+        return found
     detail = str(value.get("detail", f"HTTP {answer.status}"))
     problems = _problems(value.get("problems"))
     if problems:
@@ -118,11 +142,13 @@ def local_key(settings: Settings) -> str | None:
 
 def no_local_key(settings: Settings) -> CommandFailed:
     """There is nothing to prove with who is at the keyboard."""
-    folder = os.fspath(settings.gatehouse_data)
+    path = settings.gatehouse_data.absolute() / "admin.key"
     return CommandFailed(
-        f"There is no administrator's key in {folder}/admin.key. Start the gateway once (make dev), "
-        "name its data folder with GATEHOUSE_DATA, or make the key anew: gatehouse admin-key",
-        "At another gateway, log in: gatehouse login --url URL",
+        f"You are not logged in at the gateway of this machine, and there is no administrator's key in {path}",
+        "Start the gateway once (make dev), run this where its data folder is, or name that folder with "
+        "GATEHOUSE_DATA. If the key alone is lost, make it anew: gatehouse admin-key",
+        "Or log in, from any folder: gatehouse login",
+        "At another gateway: gatehouse login --url URL",
     )
 
 

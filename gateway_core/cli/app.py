@@ -10,18 +10,20 @@ import typer
 from gateway_core.cli import login
 from gateway_core.cli.applying import apply
 from gateway_core.cli.clients import clients, grants
+from gateway_core.cli.connections import connect, connections
 from gateway_core.cli.keys import keys
 from gateway_core.cli.members import groups, members
 from gateway_core.cli.secrets import secrets
+from gateway_core.cli.servers import servers
 from gateway_core.settings import read_settings
 
 app = typer.Typer(
     name="gatehouse", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="An MCP gateway: one URL and one credential in front of every MCP server.",
 )  # fmt: skip
-for noun in (keys, secrets, members, groups, clients, grants):
+for noun in (servers, keys, secrets, members, groups, clients, grants, connections):
     app.add_typer(noun)
-for verb in (apply, login.login, login.logout, login.whoami):
+for verb in (apply, connect, login.login, login.logout, login.whoami):
     app.command()(verb)
 
 

@@ -1,7 +1,7 @@
 """`gatehouse apply`: make the registry say what a file says."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -9,6 +9,10 @@ from gateway_core.cli.admin_client import ConfigRefused
 from gateway_core.cli.config_file import read_config
 from gateway_core.cli.failing import CommandFailed
 from gateway_core.cli.options import Key, Url, client
+from gateway_core.cli.shapes import Changes
+from gateway_core.errors import Invalid
+
+_NOTHING: Final = "Nothing was changed."
 
 
 def apply(
@@ -21,16 +25,19 @@ def apply(
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandFailed(f"{file} cannot be read: {error}") from None
-    config = read_config(str(file), text)
+        raise CommandFailed(f"{file} cannot be read: {error}", _NOTHING) from None
+    try:
+        config = read_config(str(file), text)
+    except Invalid as problem:
+        raise CommandFailed(problem.message, _NOTHING) from None
     api = client(url, key)
     try:
-        answer = api.call("POST", "/apply", {"config": config.data, "prune": prune})
+        answer = api.read(Changes, "POST", "/apply", {"config": config.data, "prune": prune})
     except ConfigRefused as refused:
         lines = [config.told(path[1:], said) for path, said in refused.problems]
-        raise CommandFailed(*lines, "Nothing was changed.") from None
-    for change in answer["changes"]:
-        fields = f" ({', '.join(change['fields'])})" if change["fields"] else ""
-        typer.echo(f"{change['action']}d {change['kind']} {change['slug']}{fields}")
-    if not answer["changes"]:
+        raise CommandFailed(*lines, _NOTHING) from None
+    for change in answer.changes:
+        fields = f" ({', '.join(change.fields)})" if change.fields else ""
+        typer.echo(f"{change.action}d {change.kind} {change.slug}{fields}")
+    if not answer.changes:
         typer.echo("Nothing to change.")

@@ -1,6 +1,7 @@
 """One request to a gateway, and its whole answer. Bounded in bytes and in time: whoever answers may be anybody."""
 
 import asyncio
+import ssl
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -43,8 +44,8 @@ def ask(
     at = f"{parts.scheme}://{parts.netloc}"
     try:
         return asyncio.run(asyncio.wait_for(_asked(method, url, max_bytes, sent), timeout_s))
-    except httpx2.ConnectError:
-        raise _nobody(at) from None
+    except httpx2.ConnectError as error:
+        raise (_untrusted(at, error) or _nobody(at)) from None
     except TimeoutError:
         raise CommandFailed(
             f"The gateway at {at} did not answer within {timeout_s:g} seconds. What it did is unknown: look before you "
@@ -63,8 +64,9 @@ def direct(url: str) -> bool:
 
 async def _asked(method: str, url: str, max_bytes: int, sent: dict[str, Any]) -> Answer:
     # One limit over all of it: those of the client are for each read, and an answer in drips keeps within them.
+    settings: dict[str, Any] = {"trust_env": not direct(url), "verify": _trusted(url)}
     async with (
-        httpx2.AsyncClient(timeout=None, trust_env=not direct(url), headers={"Accept-Encoding": "identity"}) as http,
+        httpx2.AsyncClient(timeout=None, headers={"Accept-Encoding": "identity"}, **settings) as http,
         http.stream(method, url, **sent) as response,
     ):
         body = bytearray()
@@ -76,12 +78,41 @@ async def _asked(method: str, url: str, max_bytes: int, sent: dict[str, Any]) ->
         return Answer(response.status_code, bytes(body))
 
 
+def _trusted(url: str) -> ssl.SSLContext | bool:
+    """Whose certificates are believed: what the environment says of that holds for this machine as well, unlike what it
+    says of proxies. False where the URL has no use for any."""
+    if not url.lower().startswith("https:"):
+        return False
+    try:
+        return httpx2.create_ssl_context()
+    except OSError as error:
+        raise CommandFailed(f"What SSL_CERT_FILE or SSL_CERT_DIR names cannot be read: {error.strerror}.") from None
+
+
 def _nobody(at: str) -> CommandFailed:
     if not direct(at):
         return CommandFailed(f"No gateway answers at {at}. Is the address right, and can this machine reach it?")
     return CommandFailed(
         f"No gateway answers at {at}. Is it running? Start it with: make dev",
-        "A gateway at another port or address is named by PORT, or by --url and --key.",
+        "A gateway at another port or address is named by PORT, or by --url.",
+    )
+
+
+def _untrusted(at: str, error: BaseException) -> CommandFailed | None:
+    """What to say where somebody answers, but not so that we could be sure who; None where TLS was not the cause."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None:
+        return None
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return CommandFailed(
+            f"The certificate of {at} is not trusted: {cause.verify_message.rstrip('.')}. Nothing was sent.",
+            "Write the URL with the name that the certificate is for. If your organisation signs its own certificates, "
+            "name the file of its authority with SSL_CERT_FILE.",
+        )
+    return CommandFailed(
+        f"No secure connection to {at} could be made: {cause.reason or cause}. Does it speak https at this port?"
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway_core.cli.answers import sendable
 from gateway_core.cli.failing import CommandFailed
@@ -39,14 +39,23 @@ class Login:
         return sendable(self.access_token) and sendable(self.refresh_token)
 
 
+class Ended(NamedTuple):
+    """A login that the gateway takes no more."""
+
+    name: str
+    """E-mail address of who had logged in."""
+    why: str
+    """As the gateway said it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """What the file says."""
 
     logins: dict[str, Login] = field(default_factory=dict)
     """By the URL of their gateway."""
-    ended: dict[str, str] = field(default_factory=dict)
-    """Whose login ended without their doing, by the URL of the gateway, until they log in or out there."""
+    ended: dict[str, Ended] = field(default_factory=dict)
+    """Those that ended without their user's doing, by the URL of the gateway, until they log in or out there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +92,8 @@ class Credentials:
         """
         return self._read().logins.get(url)
 
-    def ended(self, url: str) -> str | None:
-        """Whose login at a gateway ended without their doing, or None.
+    def ended(self, url: str) -> Ended | None:
+        """The login at a gateway that ended without its user's doing, or None.
 
         Raises:
             CommandFailed: The file cannot be read.
@@ -97,11 +106,11 @@ class Credentials:
         kept.logins[url] = login
         self._write(kept)
 
-    def end(self, url: str) -> None:
-        """Drop a login that ended, and remember whose it was. Under the lock."""
+    def end(self, url: str, *, why: str) -> None:
+        """Drop a login that ended, and remember whose it was, and what the gateway said. Under the lock."""
         login, kept = self.get(url), self._without(url)
         if login is not None:
-            kept.ended[url] = login.name
+            kept.ended[url] = Ended(login.name, why)
         self._write(kept)
 
     def forget(self, url: str) -> None:
@@ -131,7 +140,8 @@ class Credentials:
                 str(url): Login(**{name: login[name] for name in Login.__slots__})
                 for url, login in found["logins"].items()
             }
-            kept = Kept(logins, {str(url): str(name) for url, name in found.get("ended", {}).items()})
+            ended = {str(url): Ended(**each) for url, each in found.get("ended", {}).items()}
+            kept = Kept(logins, ended)
         except (FileNotFoundError, NotADirectoryError):
             return Kept()
         except OSError as error:
@@ -148,7 +158,7 @@ class Credentials:
         """Readers see the old file or the new one, and nobody else sees either."""
         body: dict[str, Any] = {"logins": {url: asdict(login) for url, login in kept.logins.items()}}
         if kept.ended:
-            body["ended"] = kept.ended
+            body["ended"] = {url: each._asdict() for url, each in kept.ended.items()}
         unfinished = self._unfinished(json.dumps(body, indent=2))
         try:
             unfinished.replace(self.folder / FILE)

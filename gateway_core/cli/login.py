@@ -15,6 +15,7 @@ from gateway_core.cli.credentials import Login
 from gateway_core.cli.failing import CommandFailed
 from gateway_core.cli.logins import own_logins
 from gateway_core.cli.options import Key, Url, client
+from gateway_core.cli.shapes import Me
 from gateway_core.cli.tables import roles
 from gateway_core.settings import read_settings
 
@@ -49,24 +50,23 @@ def logout(url: Url = None) -> None:
 def whoami(url: Url = None, key: Key = None) -> None:
     """Say as whom commands act, with which roles, and which servers that person can use."""
     api = client(url, key)
-    me = api.call("GET", "/me")
-    typer.echo(f"{me['name']} at {api.url}")
-    if me["member"] is None:
+    me = api.read(Me, "GET", "/me")
+    typer.echo(f"{me.name} at {api.url}")
+    if me.member is None:
         return
-    held = me["member"]["roles"]
-    typer.echo(f"Organisation: {held['organisation']}. Workspaces: {roles(held['workspaces'])}")
-    typer.echo("Servers:" if me["servers"] else "Servers: -")
-    for each in me["servers"]:
-        typer.echo(f"  {api.url}/{each['workspace']}/{each['server']}/mcp")
-    if me["more_servers"]:
-        typer.echo(f"These are the first {len(me['servers'])}; there are more.")
+    held = me.member.roles
+    typer.echo(f"Organisation: {held.organisation}. Workspaces: {roles(held.workspaces)}")
+    typer.echo("Servers:" if me.servers else "Servers: -")
+    for each in me.servers:
+        typer.echo(f"  {api.url}/{each.workspace}/{each.server}/mcp")
+    if me.more_servers:
+        typer.echo(f"These are the first {len(me.servers)}; there are more.")
 
 
 def _kept(server: AuthorizationServer, made: Login) -> Login:
     """The login under the name of who it is. One that cannot be kept is ended at the gateway too."""
     try:
-        me = AdminClient(server.url, made.access_token).call("GET", "/me")
-        named = replace(made, name=str(me.get("name")))
+        named = replace(made, name=AdminClient(server.url, made.access_token).read(Me, "GET", "/me").name)
         before = own_logins().start(server, named)
     except BaseException:
         _end(server, made)

@@ -41,9 +41,9 @@ class Logins:
                 return None if login is None else login.access_token
             try:
                 login = authorization_server.find(url).refresh(login)
-            except LoginEnded:
-                self.credentials.end(url)
-                raise _ended(url) from None
+            except LoginEnded as ended:
+                self.credentials.end(url, why=str(ended))
+                raise _ended(url, str(ended)) from None
             self.credentials.put(url, login)
             return login.access_token
 
@@ -76,7 +76,8 @@ class Logins:
         """
         with self.credentials.locked():
             login = self.credentials.get(url)
-            name = self.credentials.ended(url) if login is None else login.name
+            kept = login or self.credentials.ended(url)
+            name = None if kept is None else kept.name
             if name is not None:
                 self.credentials.forget(url)
         if login is None:
@@ -91,8 +92,9 @@ class Logins:
         return name
 
     def _current(self, url: str) -> Login | None:
-        if self.credentials.ended(url) is not None:
-            raise _ended(url)
+        ended = self.credentials.ended(url)
+        if ended is not None:
+            raise _ended(url, ended.why)
         return self.credentials.get(url)
 
 
@@ -105,5 +107,7 @@ def _good(login: Login, refused: str | None) -> bool:
     return login.access_token != refused and time.time() < login.expires_at - EARLY_S
 
 
-def _ended(url: str) -> LoginEnded:
-    return LoginEnded(f"Your login at {url} has ended. Log in again: gatehouse login --url {url}")
+def _ended(url: str, why: str) -> LoginEnded:
+    return LoginEnded(
+        f"Your login at {url} has ended. The gateway says: {why}", f"Log in again: gatehouse login --url {url}"
+    )

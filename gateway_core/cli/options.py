@@ -42,10 +42,8 @@ def client(url: str | None, key: str | None) -> AdminClient:
     except LoginEnded as ended:
         if found is None:
             raise
-        typer.echo(
-            f"{ended} Until then, or until you log out, this acts with the administrator's key of this machine.",
-            err=True,
-        )
+        until = "Until then, or until you log out, this acts with the administrator's key of this machine."
+        typer.echo("\n".join([*ended.lines, until]), err=True)
         token = None
     if token is not None:
         return AdminClient(at, token, renew=lambda refused: logins.token(at, refused=refused))

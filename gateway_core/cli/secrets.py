@@ -1,4 +1,4 @@
-"""`gatehouse secrets`: header values for upstream servers."""
+"""`gatehouse secrets`: what the gateway proves itself with to upstream servers."""
 
 import sys
 from urllib.parse import quote
@@ -7,10 +7,11 @@ import typer
 
 from gateway_core.cli.failing import CommandFailed
 from gateway_core.cli.options import Key, Url, client, group
+from gateway_core.cli.shapes import Secrets, Told
 from gateway_core.cli.tables import show
 from gateway_core.registry.slugs import MAX_SECRET_VALUE
 
-secrets = group("secrets", "Secrets: header values for upstream servers.")
+secrets = group("secrets", "Secrets: what the gateway proves itself with to upstream servers.")
 
 
 @secrets.command("set")
@@ -28,21 +29,21 @@ def set_secret(name: str, url: Url = None, key: Key = None) -> None:
             f"Nothing was set: the value has more than {MAX_SECRET_VALUE:,} characters, the most that a secret holds. "
             "Was another file meant?"
         )
-    api.call("PUT", f"/secrets/{quote(name, safe='')}", {"value": value})
+    api.read(Told, "PUT", f"/secrets/{quote(name, safe='')}", {"value": value})
     typer.echo(f"Set {name}.")
 
 
 @secrets.command("list")
 def list_secrets(url: Url = None, key: Key = None) -> None:
     """List secrets by name, with the servers that use them."""
-    found = client(url, key).call("GET", "/secrets")["secrets"]
-    show(("SECRET", "USED BY"), [(each["name"], ", ".join(each["used_by"]) or "-") for each in found])
+    found = client(url, key).read(Secrets, "GET", "/secrets").secrets
+    show(("SECRET", "USED BY"), [(each.name, ", ".join(each.used_by) or "-") for each in found])
 
 
 @secrets.command("delete")
 def delete_secret(name: str, url: Url = None, key: Key = None) -> None:
     """Delete a secret that no server uses."""
-    client(url, key).call("DELETE", f"/secrets/{quote(name, safe='')}")
+    client(url, key).read(Told, "DELETE", f"/secrets/{quote(name, safe='')}")
     typer.echo(f"Deleted {name}.")
 
 

@@ -7,7 +7,7 @@ from gateway_core.egress.client import MAX_BYTES, Egress
 from gateway_core.egress.policy import IPAddress, IPNetwork, Origin, Policy, read_networks
 from gateway_core.egress.requests import check_header
 from gateway_core.egress.response import Response
-from gateway_core.egress.targets import Target, check_url
+from gateway_core.egress.targets import Target, check_url, names_loopback, parse_url
 
 __all__ = [
     "MAX_BYTES",
@@ -20,5 +20,7 @@ __all__ = [
     "Target",
     "check_header",
     "check_url",
+    "names_loopback",
+    "parse_url",
     "read_networks",
 ]

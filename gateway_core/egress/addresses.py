@@ -16,11 +16,12 @@ def _networks(text: str) -> tuple[IPNetwork, ...]:
 
 
 NEVER: Final = _networks(
-    "0.0.0.0/8 169.254.0.0/16 168.63.129.16/32 192.0.0.192/32 224.0.0.0/4 240.0.0.0/4 "
-    "::/128 fe80::/10 fec0::/10 ff00::/8 fd00:ec2::/32"
+    "0.0.0.0/8 169.254.0.0/16 168.63.129.16/32 192.0.0.192/32 100.100.100.200/32 224.0.0.0/4 240.0.0.0/4 "
+    "::/128 fe80::/10 fec0::/10 ff00::/8 fd00:ec2::/32 fd20:ce::254/128 fd00:42::42/128"
 )
 """No operator's list opens these: a cloud's own endpoints (169.254.169.254 and 169.254.170.2 hand out credentials,
-fd00:ec2::254 is the same over IPv6, 168.63.129.16 is Azure's, 192.0.0.192 Oracle's), and what is nobody's address."""
+fd00:ec2::254, fd20:ce::254 and fd00:42::42 are the same of AWS, Google and Scaleway over IPv6, 168.63.129.16 is
+Azure's, 192.0.0.192 Oracle's, 100.100.100.200 Alibaba's), and what is nobody's address."""
 
 EMBEDDING: Final = _networks("::/96 ::ffff:0:0/96 ::ffff:0:0:0/96 64:ff9b::/96 64:ff9b:1::/48 2001::/32 2002::/16")
 """IPv6 addresses that carry an IPv4 address: v4-compatible, v4-mapped, SIIT, NAT64 (RFC 6052, RFC 8215), Teredo, 6to4.

@@ -12,9 +12,10 @@ from gateway_core.errors import Invalid
 MAX_URL: Final = 2048
 """Characters. Longer ones are cut by proxies on the way."""
 
-_URL: Final = re.compile(r"(https?)://([^/?#\\@]*)(/[^?#]*)?(\?[^#]*)?", re.IGNORECASE)
-_AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:]+)(?::([1-9][0-9]{0,4}))?", re.IGNORECASE)
-_PATH: Final = re.compile(r"(?:[!$&-;=?-Z_a-z~]|\[|\]|%(?![01][0-9a-f]|7f)[0-9a-f]{2})*", re.IGNORECASE)
+_URL: Final = re.compile(r"(https?)://([^/?#\\@]*)(/[^?#]*)?(\?[^#]*)?", re.IGNORECASE | re.ASCII)
+"""ASCII, because IGNORECASE alone takes U+017F for an s, and U+212A, U+0130 and U+0131 for letters of [a-z]."""
+_AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:]+)(?::([1-9][0-9]{0,4}))?", re.IGNORECASE | re.ASCII)
+_PATH: Final = re.compile(r"(?:[!$&-;=?-Z_a-z~]|\[|\]|%(?![01][0-9a-f]|7f)[0-9a-f]{2})*", re.IGNORECASE | re.ASCII)
 """RFC 3986, section 3.3 and 3.4, and brackets, which real queries hold. An encoded control character is refused."""
 _LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
@@ -62,7 +63,7 @@ def check_url(url: str, policy: Policy) -> Target:
 
 def read_target(url: str, policy: Policy) -> Target | str:
     """The target of `url`, or in one public sentence why it can never be called under `policy`."""
-    target = _parse(url)
+    target = parse_url(url)
     if isinstance(target, str):
         return target
     refusal = _refusal_of_exact_origin(target, policy) if policy.origins else _refusal(target, policy)
@@ -99,7 +100,8 @@ def _refusal(target: Target, policy: Policy) -> str | None:
     return None
 
 
-def _parse(url: str) -> Target | str:
+def parse_url(url: str) -> Target | str:
+    """The target of `url` wherever it leads, or in one public sentence why it is not understood in exactly one way."""
     if len(url) > MAX_URL:
         return f"The URL is longer than {MAX_URL} characters."
     parts = _URL.fullmatch(url)

@@ -18,7 +18,9 @@ SECRET_PREFIX: Final = "ghs_"  # noqa: S105 - every secret starts with it
 SECRET_LENGTH: Final = 43
 """Characters of 62: 256 bits."""
 MAX_NAME: Final = 100
+MAX_QUOTED: Final = 40
 _ALPHABET: Final = string.ascii_letters + string.digits
+_QUOTES: Final = str.maketrans("", "", "\"'`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2039\u203a\u00ab\u00bb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +65,10 @@ def secret_digest(secret: str) -> str:
 def visible(name: str) -> str:
     """A name as a page may show it: what is invisible, or turns the reading direction, becomes U+FFFD."""
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in name).strip()
+
+
+def quoted(name: str) -> str:
+    """A name that nobody vouches for, as one of our own sentences may hold it: short, and between quotes that nothing
+    in it ends, so that no words of a stranger read like ours."""
+    plain = visible(name).translate(_QUOTES)
+    return f"'{plain if len(plain) <= MAX_QUOTED else plain[: MAX_QUOTED - 1] + '…'}'"

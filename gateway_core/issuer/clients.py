@@ -4,9 +4,10 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
+from gateway_core.access.grants import ClientKind
 from gateway_core.errors import OAuthError
 from gateway_core.issuer import registered, registration
-from gateway_core.issuer.client import COMMAND_LINE, Client
+from gateway_core.issuer.client import COMMAND_LINE, Client, quoted
 from gateway_core.issuer.documents import Documents
 from gateway_core.issuer.metadata_documents import host_of, is_document_url
 from gateway_core.ports import Keyring, Table
@@ -60,8 +61,7 @@ class Clients:
         refusal = None if client is None else await self._refusal(client)
         if client is None or refusal is None:
             return client
-        fields = {"kind": client.kind, "host": client.host}
-        logger.info("client_not_allowed", extra={"fields": fields})
+        log_not_allowed(client.kind, client.host)
         raise OAuthError("invalid_client", f"{refusal} {WHOM_TO_ASK}", status=401, reason="client_not_allowed")
 
     async def find_allowed_or_not(self, client_id: str) -> Client | None:
@@ -71,16 +71,21 @@ class Clients:
             return Client(client_id, "metadata_document", "", (), "none", host=host_of(client_id)) if found else None
         return await self._kept(client_id)
 
+    def allowed(self, policy: ClientPolicy, client_id: str, kind: ClientKind) -> bool:
+        """True where `policy` allows the client of that id. Asks nobody."""
+        if kind == "metadata_document":
+            return policy.allows_document(host_of(client_id), known=self.documents.knows(client_id))
+        return kind != "dynamic" or policy.dynamic_registration
+
     async def _refusal(self, client: Client) -> str | None:
         """Why the organisation does not allow `client`, or None. What somebody here vouches for costs no read."""
+        vouched = client.kind in ("registered", "built_in")
+        if vouched or self.allowed(await self.policy(), client.id, client.kind):
+            return None
         if client.kind == "metadata_document":
-            known = self.documents.knows(client.id)
-            if (await self.policy()).allows_document(client.host or "", known=known):
-                return None
             return f"The organisation does not allow the app {client.id} here."
-        if client.kind == "dynamic" and not (await self.policy()).dynamic_registration:
-            return f"The organisation does not allow apps that register themselves, as this one did: {client.name}."
-        return None
+        name = quoted(client.name)
+        return f"The organisation does not allow apps that register themselves, as this one did under the name {name}."
 
     async def _kept(self, client_id: str) -> Client | None:
         if len(client_id) > MAX_ID:
@@ -90,3 +95,8 @@ class Clients:
         if client_id.startswith(registration.PREFIX):
             return await registration.find(self.keyring, client_id)
         return await registered.find(self.table, client_id)
+
+
+def log_not_allowed(kind: ClientKind, host: str | None) -> None:
+    """That the organisation's policy turned a client away. Without its name, which anybody chooses."""
+    logger.info("client_not_allowed", extra={"fields": {"kind": kind, "host": host}})

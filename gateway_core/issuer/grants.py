@@ -2,14 +2,14 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway_core.access import grants
 from gateway_core.access.grants import ORGANISATION_PLACE, Grant
 from gateway_core.errors import Conflict, StoreUnavailable
 from gateway_core.issuer import rotation
-from gateway_core.ports import ABSENT, PRESENT, Clock, Condition, Delete, Item, Partition, Put, Table, Write
+from gateway_core.ports import ABSENT, PRESENT, Clock, Condition, Delete, Item, Partition, Put, Table, Unchanged, Write
 from gateway_core.storage import keys
 
 MAX_TRIES: Final = 10
@@ -61,16 +61,25 @@ class Grants:
     async def of_place(self, place: str) -> list[Grant]:
         """Every grant of one workspace (by its id), or of `org`, newest first."""
         items = await self._all(keys.workspace_grants(place))
-        return _newest_first([grants.from_data(item.data) for item in items])
+        found = [grants.from_data(item.data) for item in items]
+        return _newest_first([grant for grant in found if not grant.removed])
 
     async def revoke(self, place: str, grant_id: str) -> bool:
         """End a grant: its tokens are refused from the next request on. False when there was none."""
+        return await self._end(place, grant_id, lambda held: removal(held.grant))
+
+    async def leave_word(self, place: str, grant_id: str, *, email: str) -> bool:
+        """End a grant of a member who was removed, so that whoever shows its tokens hears of that; False when there was
+        none. What refuses them is that there is no such member."""
+        return await self._end(place, grant_id, lambda held: _word_left(held, email))
+
+    async def _end(self, place: str, grant_id: str, writes: Callable[[Held], list[Write]]) -> bool:
         for _ in range(MAX_TRIES):
             held = await self.find(place, grant_id)
             if held is None:
                 return False
             try:
-                await self.table.transact(removal(held.grant))
+                await self.table.transact(writes(held))
             except Conflict:
                 # Somebody else revoked it at the same moment, or is in the way: what is stolen must end all the same.
                 continue
@@ -129,8 +138,17 @@ def removal(grant: Grant) -> list[Write]:
     ]
 
 
+def _word_left(held: Held, email: str) -> list[Write]:
+    grant = replace(held.grant, removed=email, previous=None, spent=())
+    return [
+        put(grant, Unchanged(held.version)),
+        Delete(keys.member_grant(grant.member_id, grant.place, grant.id)),
+    ]
+
+
 def _held(item: Item | None) -> Held | None:
-    return None if item is None else Held(grants.from_data(item.data), item.version)
+    grant = None if item is None else grants.from_data(item.data)
+    return None if item is None or grant is None or grant.removed else Held(grant, item.version)
 
 
 def _newest_first(found: list[Grant]) -> list[Grant]:

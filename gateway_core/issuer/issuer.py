@@ -12,7 +12,7 @@ from gateway_core.headers import Headers
 from gateway_core.issuer import client_metadata, codes, metadata, registration
 from gateway_core.issuer.authorization import AuthorizationRequest, read_request
 from gateway_core.issuer.client_metadata import Unacceptable
-from gateway_core.issuer.clients import WHOM_TO_ASK, Clients
+from gateway_core.issuer.clients import WHOM_TO_ASK, Clients, log_not_allowed
 from gateway_core.issuer.codes import Approved
 from gateway_core.issuer.credentials import CHALLENGE
 from gateway_core.issuer.redirects import with_parameters
@@ -113,6 +113,7 @@ class Issuer:
     async def register(self, headers: Headers, body: bytes) -> Answer:
         """POST /register (RFC 7591). None of the RFC's own codes says that nobody may (section 3.2.2)."""
         if not (await self.clients.policy()).dynamic_registration:
+            log_not_allowed("dynamic", None)
             why = f"The organisation does not allow apps that register themselves. {WHOM_TO_ASK}"
             return Answer(400, {"error": "access_denied", "error_description": why})
         try:
@@ -120,6 +121,7 @@ class Issuer:
             client_metadata.check_elsewhere(said, self.public_url)
             return Answer(201, await registration.register(self.keyring, said, now=self.clock()))
         except Unacceptable as problem:
+            logger.info("oauth_refused", extra={"fields": {"reason": problem.code}})
             return Answer(400, {"error": problem.code, "error_description": problem.why})
 
     async def server_metadata(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from authlib.oauth2.rfc6749 import AuthorizationCodeMixin, TokenMixin
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant, RefreshTokenGrant
 from authlib.oauth2.rfc7636 import CodeChallenge
 
+from gateway_core.access.callers import no_longer_member
 from gateway_core.access.grants import locate, new_grant_id
 from gateway_core.errors import OAuthError
 from gateway_core.headers import Headers
@@ -157,14 +158,17 @@ class _RefreshGrant(RefreshTokenGrant):  # type: ignore[misc]  # Authlib ships n
     def authenticate_refresh_token(self, refresh_token: str) -> _Refresh | None:
         """See authlib RefreshTokenGrant."""
         shown = self.server.asked.token
-        known = shown is not None and shown.refresh and shown.standing != "unknown" and self.server.asked.member_known
+        known = shown is not None and shown.refresh and shown.standing != "unknown"
         return _Refresh(shown) if shown is not None and known else None
 
     def validate_token_request(self) -> None:
-        """See authlib RefreshTokenGrant. The resource is checked before anything rotates."""
+        """See authlib RefreshTokenGrant. Member and resource are checked before anything rotates."""
         super().validate_token_request()
-        asked = self.server.asked
-        _check_within(asked, self.request.refresh_token.shown.grant.resource)
+        asked, grant = self.server.asked, self.request.refresh_token.shown.grant
+        if not asked.member_known:
+            # Whose token it is has been shown by now, so that they may hear why.
+            raise OAuthError("invalid_grant", no_longer_member(grant.removed), reason="removed_member")
+        _check_within(asked, grant.resource)
 
     def create_token_response(self) -> Any:
         """See authlib RefreshTokenGrant."""

@@ -62,13 +62,18 @@ def _in_use(folder: Path, holder: str, port: int) -> FolderInUse:
     process, _, told = holder.strip().partition(" ")
     taken = int(told) if told.isdecimal() else None
     at = "" if taken is None else f" at http://127.0.0.1:{taken}"
-    free = port if taken not in (None, port) else port % 65_535 + 1
+    free = port if taken not in (None, port) else next_port(port)
     return FolderInUse(
         f"A gateway already runs on the data folder {folder}{at} (process {process or '?'}). Use that one, or end it "
         "with Ctrl-C where it was started.\n"
         "For a second one beside it, name another folder and another port: "
         f"GATEHOUSE_DATA={quote(f'{folder}-2')} PORT={free} make dev"
     )
+
+
+def next_port(port: int) -> int:
+    """Another port, for whoever asked for one that is taken."""
+    return port + 1 if port < 65_535 else port - 1
 
 
 def random_admin_key() -> str:

@@ -24,10 +24,12 @@ from gateway_core.local.data_folder import (
     DEMO_KEY_FILE,
     KEY_FILE,
     held,
+    next_port,
     random_admin_key,
     read_private,
     write_private,
 )
+from gateway_core.local.data_keys import LocalDataKeys
 from gateway_core.local.keyring import LocalKeyring
 from gateway_core.local.secrets import LocalSecrets
 from gateway_core.settings import Settings
@@ -113,7 +115,15 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
 def local_world(settings: Settings, table: SqliteTable) -> World:
     """The ports of a data folder."""
     keyring = LocalKeyring(settings.gatehouse_data / KEY_FILE, random_bytes=os.urandom)
-    return World(table, keyring, LocalSecrets(table, keyring), StandardOutput(), unix_time, policy(settings))
+    return World(
+        table=table,
+        keyring=keyring,
+        data_keys=LocalDataKeys(keyring, os.urandom),
+        secrets=LocalSecrets(table, keyring),
+        records=StandardOutput(),
+        clock=unix_time,
+        policy=policy(settings),
+    )
 
 
 async def ensure_admin_key(settings: Settings, world: World) -> None:
@@ -216,7 +226,7 @@ def _listening(port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise PortInUse(
-            f"Port {port} on {HOST} cannot be used: {error.strerror}. Choose another: PORT={port + 1} make dev"
+            f"Port {port} on {HOST} cannot be used: {error.strerror}. Choose another: PORT={next_port(port)} make dev"
         ) from None
     return listener
 
@@ -238,6 +248,9 @@ def _welcome(settings: Settings, demo: Demo | None, setup_link: str | None) -> N
     lines = [f"Gatehouse is running at {at} (data: {settings.gatehouse_data}). Ctrl-C ends it.", ""]
     if setup_link is not None:
         lines += ["  Become its owner (this link works once):", f"  {setup_link}", ""]
+    else:
+        lines += ["  For people, who see there what they can use:", f"  {settings.public_url}/", ""]
+        lines += ["  To administer as yourself:", f"  gatehouse login --url {settings.public_url}", ""]
     if demo is not None:
         lines += [
             f"  MCP URL   {demo.url}",

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
+from gateway_core.access.callers import CredentialEnded
 from gateway_core.access.endpoint import Endpoint
 from gateway_core.access.identify import Identify
 from gateway_core.access.policy import Decision, decide
@@ -24,6 +25,7 @@ from gateway_core.proxy.place import Place, Request
 from gateway_core.proxy.sse_clients import SseClients
 from gateway_core.registry.directory import Directory
 from gateway_core.telemetry import CallRecord, outcome_of
+from gateway_core.upstream.connections import connection_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,14 @@ class Exchange:
     async def _place(self, request: Request, record: CallRecord) -> tuple[Place, Decision]:
         """Who calls, what stands behind the URL for them, and whether they may use it."""
         endpoint, also = request.endpoint, self.sessions.keys_of(request.headers)
-        caller, organisation, record.client, state = await self.identify(endpoint, request.headers, *also)
-        record.caller, record.credential = f"{caller.kind}:{caller.subject}", caller.credential_id
+        try:
+            known = await self.identify(endpoint, request.headers, *also)
+        except CredentialEnded as ended:
+            record.caller, record.credential = ended.caller.told, ended.caller.credential_id
+            record.workspace = ended.workspace
+            raise
+        caller, organisation, record.client, state = known.caller, known.organisation, known.client, known.read
+        record.caller, record.credential = caller.told, caller.credential_id
         workspace = await self.directory.workspace(endpoint.workspace or caller.workspace_id, organisation.revision)
         server = await self.directory.server(endpoint.server, organisation.revision)
         if workspace is None or server is None:
@@ -76,7 +84,10 @@ class Exchange:
             raise _unknown(endpoint)
         record.workspace, record.server = workspace.slug, server.slug
         session, lost = await self.sessions.find(request.headers, caller, server, state[0] if state else None)
-        place = Place(request, caller, organisation.revision, workspace, server, session, lost, record, self.ask_s)
+        account = await self.identify.beside(known.guessed, connection_key(server, workspace.id, caller.member_id))
+        taken = await self.directory.token_headers(server, organisation.revision)
+        place = Place(request, caller, organisation, workspace, server, session, lost, record, self.ask_s,
+                      known.member, account, known.bearer, taken)  # fmt: skip
         return place, decision
 
     async def _without_body(self, place: Place) -> Reply | Stream:

@@ -23,15 +23,21 @@ def modern_guest(call: Call, place: Place) -> Guest:
     """For a modern client, which says with each request who it is and what it can be asked."""
     declared, info = meta_of(call).get(META_CLIENT_CAPABILITIES), meta_of(call).get(META_CLIENT_INFO)
     known = capabilities.client_to_legacy(declared if isinstance(declared, dict) else {})
-    return Guest(place.caller.principal, info if isinstance(info, dict) else outbound.GATEWAY, askable(place, known))
+    client = info if isinstance(info, dict) else outbound.GATEWAY
+    return Guest(place.caller.principal, client, askable(place, known), account=place.account)
 
 
 def legacy_guest(place: Place) -> Guest:
     """For a legacy client, which said so at initialize."""
     if place.session is None:
-        return Guest(place.caller.principal, outbound.GATEWAY, {})
+        return nobody(place)
     known = askable(place, place.session.capabilities)
-    return Guest(place.caller.principal, place.session.client, known, place.session.version)
+    return Guest(place.caller.principal, place.session.client, known, place.session.version, place.account)
+
+
+def nobody(place: Place) -> Guest:
+    """For a client that is not known, or can be asked nothing."""
+    return Guest(place.caller.principal, outbound.GATEWAY, {}, account=place.account)
 
 
 def server_info_of(initialized: Mapping[str, Any]) -> Mapping[str, Any] | None:

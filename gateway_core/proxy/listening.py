@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway_core.errors import NotFound, UpstreamError
-from gateway_core.protocol import outbound, reply, sse
+from gateway_core.errors import NotFound, Refused, UpstreamError
+from gateway_core.protocol import reply, sse
 from gateway_core.protocol.bridge import notifications
 from gateway_core.protocol.inbound import Call
 from gateway_core.protocol.reply import Stream
@@ -15,13 +15,13 @@ from gateway_core.protocol.session import Session
 from gateway_core.protocol.versions import META_SUBSCRIPTION_ID, METHOD_NOT_FOUND
 from gateway_core.proxy.answering import session_gone
 from gateway_core.proxy.client_sessions import ClientSessions
+from gateway_core.proxy.guests import nobody
 from gateway_core.proxy.lines import Line
 from gateway_core.proxy.lines.ears import ACKNOWLEDGED, LegacyEar, ModernEar, SseEar, Wish
 from gateway_core.proxy.lines.pump import Pump
 from gateway_core.proxy.place import Place, stopped
 from gateway_core.upstream.answers import Message
 from gateway_core.upstream.client import UpstreamClient
-from gateway_core.upstream.sessions import Guest
 from gateway_core.upstream.spoken import Spoken
 
 LOOK_S: Final = 1.0
@@ -100,7 +100,7 @@ class Listening:
                     look_at = loop.time() + look_s
                 elif (block := await _for_session(message, pump.line)) is not None:
                     yield block
-        except (UpstreamError, NotFound):
+        except (UpstreamError, NotFound, Refused):
             # The client opens it again, and is told then.
             return
         except asyncio.CancelledError as cancellation:
@@ -136,7 +136,7 @@ class Listening:
         if spoken.modern and spoken.legacy is None:
             return ModernEar(self.upstream, place, wish, deadline)
         # Of somebody who can be asked nothing: nobody would hear it here.
-        guest = Guest(place.caller.principal, outbound.GATEWAY, {})
+        guest = nobody(place)
         if spoken.legacy == "sse":
             return SseEar(self.upstream, place, guest, wish, deadline)
         return LegacyEar(self.upstream, place, guest, wish, deadline)

@@ -103,7 +103,7 @@ class Openings:
     async def _opened_there(self, opened: Session, place: Place) -> Mapping[str, Any]:
         """What an HTTP+SSE server says of itself; the stream waits for the first call."""
         declared = askable(place, opened.capabilities)
-        guest = Guest(opened.principal, opened.client, declared, opened.version)
+        guest = Guest(opened.principal, opened.client, declared, opened.version, place.account)
         session = await self._taken(guest, place)
         # The calls come with the revision that was agreed on, not with the one that was proposed.
         agreed = replace(guest, version=session.initialized["protocolVersion"])

@@ -1,18 +1,25 @@
 """Where a request stands once it is known who makes it and what it is for."""
 
 import asyncio
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gateway_core.access.callers import Caller
 from gateway_core.access.endpoint import Endpoint
-from gateway_core.errors import UpstreamClosed, UpstreamRefused
+from gateway_core.errors import Refused, UpstreamClosed, UpstreamRefused
 from gateway_core.headers import Headers
+from gateway_core.ports import Item
 from gateway_core.protocol.session import Session
+from gateway_core.registry.members import Member
 from gateway_core.registry.servers import Server
-from gateway_core.registry.workspaces import Workspace
+from gateway_core.registry.workspaces import Organisation, Workspace
 from gateway_core.telemetry import CallRecord, traceparent_for
+from gateway_core.upstream.behalf import Behalf
 from gateway_core.upstream.client import Dialect
+from gateway_core.upstream.outgoing import passed_on
 
 STOPPED: Final = "gateway_stopped"
 """Message of the cancellation that ends a call because the gateway stops; any other means that the client left."""
@@ -30,6 +37,17 @@ def stopped(cancellation: asyncio.CancelledError) -> bool:
 def stopped_early() -> UpstreamClosed:
     """What a client hears whose call was with the upstream when the gateway stopped."""
     return UpstreamClosed("The gateway was stopped before it had the answer.", reason=STOPPED)
+
+
+@contextmanager
+def midway(server: Server) -> Iterator[None]:
+    """For words to a server about a call that it has: a refusal of the gateway itself would read as if the call had not
+    begun, and whoever is asked for consent then sends it once more."""
+    try:
+        yield
+    except Refused as problem:
+        told = f"{server.name} could not be told more about this call: the gateway lost its access there."
+        raise UpstreamRefused(told, reason=problem.reason) from problem
 
 
 def asking_is_off(server: Server, method: str) -> UpstreamRefused:
@@ -65,8 +83,8 @@ class Place:
 
     request: Request
     caller: Caller
-    revision: str
-    """Of the registry, as this request found it."""
+    organisation: Organisation
+    """As this request found it."""
     workspace: Workspace
     server: Server
     session: Session | None
@@ -75,6 +93,28 @@ class Place:
     record: CallRecord
     ask_s: int
     """How long a person or model may take to answer what a server asks in mid-call."""
+    member: Member | None = None
+    """The caller as a person of the organisation, where they are one."""
+    connection: Item | None = None
+    """The account that the server is used with, where there is one."""
+    bearer: str = field(default="", repr=False)
+    """The token of another issuer that the caller has sent."""
+    token_headers: frozenset[str] = frozenset()
+    """Headers in which such tokens are taken."""
+
+    @property
+    def account(self) -> str:
+        """As whom the server takes this request, besides as the caller's: with which account, which is another one
+        after it was connected anew, and with which headers that are passed on. What is kept at the server for one of
+        these is nothing to the next.
+
+        Raises:
+            Refused: More headers would be passed on than may be.
+        """
+        found = self.connection
+        account = "" if found is None else f"{found.data['holder'][1]} {found.data['connected_at']}"
+        passed = passed_on(self.server, self.request.headers, self.token_headers)
+        return f"{account} {hashlib.sha256(repr(passed).encode()).hexdigest()}" if passed else account
 
     def deadline(self, now: float, for_s: float) -> float:
         """Event loop time until which something may take that may take `for_s`."""
@@ -89,7 +129,20 @@ class Place:
 
     def sessionless(self) -> Dialect:
         """How to speak to the upstream outside any session."""
-        return Dialect(self.revision, None, None, traceparent_for(self.record.trace_id))
+        behalf = Behalf(
+            caller=self.caller,
+            member=self.member,
+            workspace=self.workspace,
+            organisation=self.organisation.name,
+            headers=self.request.headers,
+            token_headers=self.token_headers,
+            client=self.record.client,
+            connection_item=self.connection,
+            bearer=self.bearer,
+            ends_at=self.request.ends_at,
+            afterwards=self.request.afterwards,
+        )
+        return Dialect(self.organisation.revision, None, None, traceparent_for(self.record.trace_id), behalf)
 
     def in_session(self, session: Session) -> "Place":
         """The same place, in another session."""

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway_core.egress import Response
-from gateway_core.errors import GatewayError, UpstreamClosed, UpstreamError, UpstreamTimedOut, UpstreamUnreachable
+from gateway_core.errors import (
+    GatewayError,
+    Refused,
+    UpstreamClosed,
+    UpstreamError,
+    UpstreamTimedOut,
+    UpstreamUnreachable,
+)
 from gateway_core.protocol import reply, sse
 from gateway_core.protocol.inbound import Call
 from gateway_core.protocol.reply import Reply, Stream
@@ -165,7 +172,7 @@ async def _resumed(upstream: UpstreamClient, sent: Sent, place: Place) -> Respon
     await asyncio.sleep(wait_s)
     try:
         return await upstream.listen(place.server, sent.dialect, cursor.event_id, deadline=sent.deadline)
-    except UpstreamUnreachable as error:
+    except (UpstreamUnreachable, Refused) as error:
         raise UpstreamClosed(f"{place.server.name} could not be reached again before it answered.") from error
 
 

@@ -22,6 +22,7 @@ from gateway_core.proxy.forwarding import Forwarding
 from gateway_core.proxy.mailbox import Mailbox
 from gateway_core.proxy.place import Place, stopped
 from gateway_core.registry.directory import Directory
+from gateway_core.upstream.connections import connection_key
 
 logger = logging.getLogger(__name__)
 
@@ -202,15 +203,18 @@ class SseStreams:
             GatewayError: Who opened it would not find it any more, or nobody can say.
         """
         request = place.request
-        caller, organisation, *_ = await self.identify(request.endpoint, request.headers)
-        revision = organisation.revision
+        known = await self.identify(request.endpoint, request.headers)
+        caller, revision = known.caller, known.organisation.revision
         workspace = await self.directory.workspace(request.endpoint.workspace or caller.workspace_id, revision)
         server = await self.directory.server(request.endpoint.server, revision)
         if workspace is None or server is None or server.id != place.server.id:
             raise stream_gone()
         if decide(caller, workspace, server).answer == "out_of_reach":
             raise stream_gone()
-        return replace(place, caller=caller, revision=revision, workspace=workspace, server=server)
+        account = await self.identify.beside(known.guessed, connection_key(server, workspace.id, caller.member_id))
+        taken = await self.directory.token_headers(server, revision)
+        return replace(place, caller=caller, organisation=known.organisation, workspace=workspace, server=server,
+                       member=known.member, connection=account, bearer=known.bearer, token_headers=taken)  # fmt: skip
 
 
 def _log(outcome: object) -> None:

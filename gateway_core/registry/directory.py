@@ -62,6 +62,14 @@ class Directory:
             cache[""] = None if item is None else jwt_validation.from_data(item.data)
         return cache[""]
 
+    async def token_headers(self, server: Server, revision: str) -> frozenset[str]:
+        """Headers in which tokens of other issuers are taken, in lower case: at `server`, and at servers that say
+        nothing of their own. Not looked up where no header of a caller is passed on."""
+        if server.forward_headers is None:
+            return frozenset()
+        validations = server.jwt_validation, await self.jwt_validation(revision)
+        return frozenset(each.header for each in validations if each is not None)
+
     def _at(self, revision: str) -> None:
         if revision != self._revision:
             self._revision = revision

@@ -108,7 +108,7 @@ class Entrance:
         invited = await self.people.by_email(arrived.email)
         if invited is not None:
             if not invited.invited:
-                raise _linked(arrived.email)
+                raise failures.of(invited.id, _linked(arrived.email))
             return await self.people.sign_in(invited.id, entry)
         mapping, _ = await self.groups.read()
         if mapped(arrived.groups or (), mapping):

@@ -16,5 +16,13 @@ def logged() -> Iterator[dict[str, str]]:
     try:
         yield fields
     except SignInFailed as problem:
+        if problem.member_id is not None:
+            fields["member"] = problem.member_id
         logger.info("sign_in_failed", extra={"fields": {"reason": problem.reason, **fields}})
         raise
+
+
+def of(member_id: str, problem: SignInFailed) -> SignInFailed:
+    """The same failure, of somebody who tried to come in as that member."""
+    problem.member_id = member_id
+    return problem

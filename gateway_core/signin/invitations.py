@@ -6,7 +6,7 @@ import re
 import secrets
 import string
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway_core.errors import Conflict, Invalid, SignInFailed
 from gateway_core.ports import ABSENT, Clock, Delete, Item, Put, Table, Unchanged, Write
@@ -25,6 +25,17 @@ _FORM: Final = re.compile(r"ghi_[A-Za-z0-9]{43}")
 _ALPHABET: Final = string.ascii_letters + string.digits
 
 logger = logging.getLogger(__name__)
+
+
+class Invitation(NamedTuple):
+    """One that works."""
+
+    member: Member
+    """Whom it is for."""
+    until: int
+    """Unix seconds."""
+    by: str
+    """Who made it (`roles.Actor.name`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +75,13 @@ class Invitations:
         await self.table.transact(writes)
         return token
 
-    async def find(self, token: str) -> Member | None:
-        """Whom an invitation is for, or None: unknown, expired, used, replaced, or not needed any more."""
+    async def find(self, token: str) -> Invitation | None:
+        """An invitation, or None: unknown, expired, used, replaced, or not needed any more."""
         found = await self._found(token)
-        return None if found is None else found[1]
+        if found is None:
+            return None
+        item, member = found
+        return Invitation(member, item.expires_at or 0, item.data["by"])
 
     async def accept(self, token: str, *, name: str, password: str) -> Member:
         """Sign an invited member in with a password of their own: password, identity and invitation change together.
@@ -78,12 +92,12 @@ class Invitations:
         """
         if self.passwords is None:
             raise no_passwords()
-        problem = password_problem(password)
-        if problem is not None:
-            raise Invalid(problem, problems=((("password",), problem),))
         with failures.logged() as about:
             item, member = await self._usable(token)
             about["member"] = member.id
+            problem = password_problem(password, member.email)
+            if problem is not None:
+                raise Invalid(problem, problems=((("password",), problem),))
             record = await self.passwords.record(password)
             also = [*_using(item, member), Put(keys.password(member.id), record, ABSENT)]
             return await self._entered(member, Entry(built_in_identity(), name), also)
@@ -102,11 +116,12 @@ class Invitations:
         """
         item, member = await self._usable(token)
         if vouched not in (None, member.email):
-            raise SignInFailed(
+            refused = SignInFailed(
                 f"You are signed in as {vouched}, and this invitation is for {member.email}. Sign in with that "
                 f"account, or ask whoever invited you to invite {vouched}.",
                 reason="invitation_of_another",
             )
+            raise failures.of(member.id, refused)
         return await self._entered(member, entry, _using(item, member))
 
     async def _entered(self, member: Member, entry: Entry, also: list[Write]) -> Member:

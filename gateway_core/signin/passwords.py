@@ -13,6 +13,7 @@ from threading import BoundedSemaphore
 from typing import Any, Final
 
 from gateway_core.errors import TooManyRequests
+from gateway_core.registry.members import plain_email
 
 MIN_LENGTH: Final = 12
 MAX_LENGTH: Final = 256
@@ -42,12 +43,15 @@ _NOBODYS: Final[Mapping[str, Any]] = {
 }
 
 
-def password_problem(password: str) -> str | None:
-    """Why this cannot be anybody's password, or None."""
+def password_problem(password: str, email: str) -> str | None:
+    """Why this cannot be the password of whoever has that e-mail address, or None."""
     if len(password) < MIN_LENGTH:
         return f"A password has at least {MIN_LENGTH} characters. A sentence of a few words is a good one."
     if len(password) > MAX_LENGTH:
         return f"A password has at most {MAX_LENGTH} characters."
+    if plain_email(password) == plain_email(email):
+        # The first that anybody tries (NIST SP 800-63B, 3.1.1.2: context-specific words).
+        return "Your e-mail address is no password: everybody knows it. A sentence of a few words is a good one."
     return None
 
 

@@ -111,7 +111,8 @@ class Provider:
             browser: The value of this browser's cookie.
 
         Raises:
-            SignInFailed: Nobody is signed in; the message says what to do.
+            SignInFailed: Nobody is signed in; the message says what to do. It knows where a sign-in that this browser
+                began was to lead, and of another browser's nothing.
         """
         with failures.logged():
             return await self._finished(query, browser)
@@ -138,6 +139,13 @@ class Provider:
         answer = _read_answer(query)
         named = cookies.digest(browser) if browser is not None and cookies.is_value(browser) else None
         begun = await self._taken(answer.get("state", ""), named)
+        try:
+            return await self._arrived(answer, begun)
+        except SignInFailed as problem:
+            problem.next_path = begun["next"]
+            raise
+
+    async def _arrived(self, answer: Mapping[str, str], begun: Mapping[str, str]) -> Arrived:
         metadata = await self.discovery.metadata()
         # RFC 9207, section 2.4: before anything else of the answer is believed, its error included.
         if answer.get("iss", None if metadata.says_issuer else self.registration.issuer) != self.registration.issuer:

@@ -44,7 +44,7 @@ class Setup:
 
     async def is_open(self) -> bool:
         """True until an owner has signed in."""
-        return await self.table.get(keys.first_owner()) is None
+        return await self.table.get_many([keys.first_owner(), keys.first_owner_of_old()]) == [None, None]
 
     async def token(self) -> str | None:
         """The set-up key while it is of use, made at the first time where the deployment is its own; else None."""
@@ -61,6 +61,22 @@ class Setup:
         known = await self.token()
         return known is not None and hmac.compare_digest(known.encode(), token.encode("utf-8", "surrogatepass"))
 
+    async def refusal(self) -> SignInFailed:
+        """Why a key does not fit. While there is no owner, it says where the link is: whoever asks hears on the sign-in
+        page too that there is none."""
+        if not await self.is_open():
+            return closed()
+        where = (
+            "Start the gateway again: it prints the link."
+            if self.local
+            else "The output SetupLink of the gateway's stack is a command that prints the link."
+        )
+        return SignInFailed(
+            "This set-up link is not whole, or not of this gateway, and there is no owner yet who could invite you. "
+            + where,
+            reason="setup_unknown",
+        )
+
     async def first_owner(self, token: str, *, email: str, name: str, password: str) -> Member:
         """Make the first owner, with a password of their own.
 
@@ -70,12 +86,12 @@ class Setup:
         """
         if self.passwords is None:
             raise no_passwords()
-        for field, problem in (("email", email_problem(email)), ("password", password_problem(password))):
+        for field, problem in (("email", email_problem(email)), ("password", password_problem(password, email))):
             if problem is not None:
                 raise Invalid(problem, problems=(((field,), problem),))
         with failures.logged():
             if not await self.fits(token):
-                raise closed()
+                raise await self.refusal()
             record = await self.passwords.record(password)
             return await self._made(email, Entry(built_in_identity(), name, given=_OWNER), record)
 
@@ -92,7 +108,7 @@ class Setup:
             SignInFailed: The key is wrong or was used, or there is no address to know them by.
         """
         if not await self.fits(token):
-            raise closed()
+            raise await self.refusal()
         owner = Entry(entry.identity, entry.name, entry.mapped, _OWNER)
         known = await self.people.by_identity(entry.identity)
         if known is not None:
@@ -141,10 +157,10 @@ class Setup:
 
 
 def closed() -> SignInFailed:
-    """The key opens nothing: it is wrong, or there is an owner already. The words are the same."""
+    """The key opens nothing, right or wrong: there is an owner already."""
     return SignInFailed(
-        "This set-up link is not valid, or this gateway has its first owner already. Sign in instead, or ask an owner "
-        "to invite you.",
+        "This gateway has its first owner already, and the set-up link works once. Sign in instead, or ask an owner to "
+        "invite you.",
         reason="setup_closed",
     )
 

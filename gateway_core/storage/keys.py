@@ -21,6 +21,9 @@ API_KEY_PREFIX: Final = "KEY#"
 MEMBER_PREFIX: Final = "MEMBER#"
 CLIENT_PREFIX: Final = "CLIENT#"
 GRANT_PREFIX: Final = "GRANT#"
+HOLDER_PREFIX: Final = "HOLDER#"
+CONNECTION_PREFIX: Final = "CONNECTION#"
+ATTEMPT_PREFIX: Final = "STATE#"
 
 
 def organisation_head() -> Key:
@@ -78,6 +81,11 @@ def first_owner() -> Key:
     return Key(*PEOPLE, "FIRST-OWNER")
 
 
+def first_owner_of_old() -> Key:
+    """The same in tables of before people had a partition of their own. Only read."""
+    return Key(*ORGANISATION, "FIRST-OWNER")
+
+
 def oauth_client(client_id: str) -> Key:
     """One OAuth client that an administrator entered."""
     return Key(*ORGANISATION, f"{CLIENT_PREFIX}{client_id}")
@@ -116,6 +124,11 @@ def member_grant(member_id: str, place: str, grant_id: str) -> Key:
 def member_api_key(member_id: str, workspace_id: str, key_id: str) -> Key:
     """That a member has an API key."""
     return Key(*member_grants(member_id), f"{API_KEY_PREFIX}{workspace_id}#{key_id}")
+
+
+def member_connection(member_id: str, server_id: str) -> Key:
+    """That a member has connected an account of their own at a server."""
+    return Key(*member_grants(member_id), f"{CONNECTION_PREFIX}{server_id}")
 
 
 def authorization_code(digest: str) -> Key:
@@ -173,6 +186,53 @@ def upstream_session(server_id: str, digest: str) -> Key:
     return Key("grants", f"UPSTREAM#{server_id}#{digest}", "SESSION")
 
 
+def server_connections(server_id: str) -> Partition:
+    """The accounts that are connected at one server."""
+    return Partition("grants", f"CONNECTIONS#{server_id}")
+
+
+def connection(server_id: str, holder_id: str) -> Key:
+    """One connected account. Its holder is `org`, a workspace's id or a member's: no two of these are the same."""
+    return Key(*server_connections(server_id), f"{HOLDER_PREFIX}{holder_id}")
+
+
+def refresh_lease(server_id: str, holder_id: str) -> Key:
+    """Who is renewing the tokens of a connection at the moment."""
+    return Key(*server_connections(server_id), f"LEASE#{holder_id}")
+
+
+def server_clients(server_id: str) -> Partition:
+    """Who the gateway is at the authorization servers of one server."""
+    return Partition("grants", f"REGISTRATION#{server_id}")
+
+
+def upstream_client(server_id: str, issuer_digest: str) -> Key:
+    """The client that the gateway has registered for a server; `issuer_digest` is the SHA-256 of the authorization
+    server's issuer."""
+    return Key(*server_clients(server_id), f"ISSUER#{issuer_digest}")
+
+
+def entered_client(server_id: str) -> Key:
+    """For which authorization server the client that was entered for a server counts."""
+    return Key(*server_clients(server_id), "ENTERED")
+
+
+def connect_attempts(browser: str) -> Partition:
+    """The authorizations at upstreams that are under way in one browser, by the SHA-256 of its cookie."""
+    return Partition("grants", f"CONNECT#{browser}")
+
+
+def connect_attempt(browser: str, digest: str) -> Key:
+    """One of them, under the SHA-256 of its `state`: nobody finds it from another browser."""
+    return Key(*connect_attempts(browser), f"{ATTEMPT_PREFIX}{digest}")
+
+
+def pending_consent(browser: str, digest: str) -> Key:
+    """What was allowed to a client in one browser, which waits until an account is connected; `digest` is that of its
+    name."""
+    return Key(*connect_attempts(browser), f"CONSENT#{digest}")
+
+
 def mailbox(box: str) -> Partition:
     """Letters from one process to another that waits for them."""
     return Partition("grants", f"MAIL#{box}")
@@ -186,3 +246,13 @@ def letter(box: str, name: str) -> Key:
 def secret(secret_name: str) -> Key:
     """One sealed secret value (one machine only)."""
     return Key(*SECRETS, secret_name)
+
+
+def identity_keys() -> Key:
+    """The keys by which the gateway says who calls: public parts, and private ones sealed."""
+    return Key("grants", "IDENTITYKEYS", "KEYS")
+
+
+def data_key(place: str) -> Key:
+    """The wrapped key that seals what connections hold; `place` is a workspace's id, or `org`."""
+    return Key("grants", f"DATAKEY#{place}", "DATAKEY")

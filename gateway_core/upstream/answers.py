@@ -83,6 +83,9 @@ def is_tool_error(message: Message) -> bool:
 def refused(status: int, headers: Mapping[str, str], server: Server) -> UpstreamError:
     """What an HTTP status without a usable body means for the person who called."""
     name = server.name
+    if status in (401, 403) and server.identity is not None and server.identity.method == "bearer":
+        told = f"{name} refused the token that you came with (HTTP {status}), which the gateway passes on to it. "
+        return UpstreamRefused(f"{told}Whoever gave you the token knows what it opens.", reason=f"upstream_{status}")
     if status in (401, 403):
         return UpstreamRefused(
             f"{name} refused the gateway's own credential (HTTP {status}). "

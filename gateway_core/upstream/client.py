@@ -1,15 +1,20 @@
 """HTTP requests to one upstream server. `tools/call` is sent at most once; what comes back is not judged here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit
 
 from gateway_core.egress import Egress, Response
 from gateway_core.errors import UpstreamUnreachable
+from gateway_core.headers import NO_HEADERS
 from gateway_core.protocol.inbound import Call
+from gateway_core.protocol.versions import NAMED_BY
 from gateway_core.registry.servers import Server
-from gateway_core.upstream import auth
-from gateway_core.upstream.auth import Fields, HeldSecrets
+from gateway_core.upstream.auth import Answered, Asked, Fields, Ways
+from gateway_core.upstream.auth.asked import MAX_CHALLENGE
+from gateway_core.upstream.behalf import Behalf
+from gateway_core.upstream.identity import Identities
+from gateway_core.upstream.outgoing import merged, passed_on
 
 ACCEPT: Final = ("accept", "application/json, text/event-stream")
 ACCEPT_STREAM: Final = ("accept", "text/event-stream")
@@ -25,17 +30,22 @@ def origin_of(url: str) -> tuple[str, str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What a request carries besides its body: the session behind it, where it belongs, on whose word."""
+    """What a request carries besides its body: the session behind it, where it belongs, for whom it is made."""
 
     revision: str
     """Revision of the registry that credentials must be as new as."""
     version: str | None
     session_id: str | None
     traceparent: str
+    behalf: Behalf
 
     def within(self, version: str | None, session_id: str | None) -> "Dialect":
         """The same, within a session."""
-        return Dialect(self.revision, version, session_id, self.traceparent)
+        return replace(self, version=version, session_id=session_id)
+
+    def for_all(self) -> "Dialect":
+        """The same without the headers of a caller, who could choose with them what is found out for everybody."""
+        return replace(self, behalf=replace(self.behalf, headers=NO_HEADERS))
 
     def fields(self) -> Fields:
         """The headers that say so."""
@@ -53,6 +63,12 @@ class _Sending:
     dialect: Dialect
     fields: Fields
     body: bytes = b""
+    named: bool = False
+    """See `auth.Asked`."""
+
+
+def _sending(server: Server, dialect: Dialect, fields: Fields, call: Call) -> _Sending:
+    return _Sending(server, dialect, fields, call.wire, call.method in NAMED_BY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +76,13 @@ class UpstreamClient:
     """One per process; connections are kept and shared."""
 
     egress: Egress
-    secrets: HeldSecrets
+    ways: Ways
+    identities: Identities
 
     async def post(self, server: Server, call: Call, dialect: Dialect, *, deadline: float) -> Response:
         """Send one message. The answer's head has arrived; `deadline` (event loop time) covers its body too."""
         fields = [ACCEPT, CONTENT, *call.routing]
-        return await self._send("POST", server.url, _Sending(server, dialect, fields, call.wire), deadline)
+        return await self._send("POST", server.url, _sending(server, dialect, fields, call), deadline)
 
     async def post_to(self, url: str, server: Server, call: Call, dialect: Dialect, *, deadline: float) -> Response:
         """The same, to the message endpoint that an HTTP+SSE server named.
@@ -75,7 +92,7 @@ class UpstreamClient:
         """
         if origin_of(url) != origin_of(server.url):
             raise UpstreamUnreachable(f"{server.name} wants its messages at another origin.")
-        sending = _Sending(server, dialect, [ACCEPT, CONTENT], call.wire)
+        sending = _sending(server, dialect, [ACCEPT, CONTENT], call)
         return await self._send("POST", url, sending, deadline)
 
     async def listen(self, server: Server, dialect: Dialect, last_event_id: str | None, *, deadline: float) -> Response:
@@ -90,22 +107,22 @@ class UpstreamClient:
         return await self._send("DELETE", server.url, _Sending(server, dialect, [ACCEPT]), deadline)
 
     async def _send(self, method: str, url: str, sending: _Sending, deadline: float) -> Response:
-        server = sending.server
-        flow = auth.flow(server, self.secrets, sending.dialect.revision)
-        fields = [*sending.fields, *sending.dialect.fields(), AGENT]
+        server, dialect, behalf = sending.server, sending.dialect, sending.dialect.behalf
+        asked = Asked(server, behalf, dialect.revision, url, deadline, sending.named)
+        passed = passed_on(server, behalf.headers, behalf.token_headers)
+        plain = [(header.name, header.value or "") for header in server.headers]
+        flow, own = self.ways.flow(asked), [*sending.fields, *dialect.fields(), AGENT]
         try:
-            credentials = await anext(flow)
+            # Nothing is sent before there is something to prove ourselves with, and to say who calls.
+            credentials, told = await anext(flow), await self.identities.told(asked)
             while True:
+                fields = merged(passed, credentials, plain, told, own)
                 try:
-                    response = await self.egress.send(
-                        method, url, fields + credentials, sending.body, deadline=deadline
-                    )
+                    response = await self.egress.send(method, url, fields, sending.body, deadline=deadline)
                 except UpstreamUnreachable as problem:
                     raise UpstreamUnreachable(f"{server.name}: {problem.message}") from problem
-                if response.status != 401:
-                    return response
                 try:
-                    credentials = await flow.asend(response.status)
+                    credentials = await flow.asend(_answered(response))
                 except StopAsyncIteration:
                     return response
                 except BaseException:
@@ -114,3 +131,10 @@ class UpstreamClient:
                 await response.close()
         finally:
             await flow.aclose()
+
+
+def _answered(response: Response) -> Answered:
+    headers = response.headers
+    # A server behind API Gateway cannot send the header under its own name.
+    challenge = headers.get("www-authenticate") or headers.get("x-amzn-remapped-www-authenticate")
+    return Answered(response.status, challenge and challenge[:MAX_CHALLENGE])

@@ -9,6 +9,7 @@ from typing import Final
 from gateway_core.errors import StoreFull
 from gateway_core.ports import Clock, Table
 from gateway_core.registry.servers import Server
+from gateway_core.registry.upstream_auth import NoAuth, StaticHeaders
 from gateway_core.storage import keys
 from gateway_core.upstream import spoken as speech
 from gateway_core.upstream.client import Dialect, UpstreamClient
@@ -30,7 +31,8 @@ class Eras:
     table: Table
     clock: Clock
     _held: dict[str, tuple[Server, Spoken, int]] = field(default_factory=dict)
-    _asking: dict[str, asyncio.Task[Spoken]] = field(default_factory=dict)
+    _asking: dict[tuple[str, str], asyncio.Task[Spoken]] = field(default_factory=dict)
+    """By server, and by caller where one may be let in and the next be asked to connect an account."""
     _confirmed: dict[str, float] = field(default_factory=dict)
 
     async def of(self, server: Server, dialect: Dialect) -> Spoken:
@@ -69,15 +71,17 @@ class Eras:
         return found
 
     async def _find_out(self, server: Server, dialect: Dialect) -> Spoken:
-        """Ask the server, once for all who want to know at the same time."""
-        asking = self._asking.get(server.id)
+        """Ask the server, once for all who want to know at the same time and are known to it as the same."""
+        alike = isinstance(server.auth, NoAuth | StaticHeaders) and server.identity is None
+        name = server.id, "" if alike else dialect.behalf.caller.principal
+        asking = self._asking.get(name)
         if asking is None or asking.done():
-            asking = self._asking[server.id] = asyncio.create_task(self._probed(server, dialect))
-            asking.add_done_callback(lambda _: self._asking.pop(server.id, None))
+            asking = self._asking[name] = asyncio.create_task(self._probed(server, dialect))
+            asking.add_done_callback(lambda _: self._asking.pop(name, None))
         return await asyncio.shield(asking)
 
     async def _probed(self, server: Server, dialect: Dialect) -> Spoken:
-        found = await Probe(self.client, server, dialect)()
+        found = await Probe(self.client, server, dialect.for_all())()
         until = self.clock() + KEPT_S
         # Found out again by the next process, if need be: calls go on while the store takes nothing.
         with suppress(StoreFull):

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gateway_core.errors import Conflict, StoreFull, UpstreamChangedEra, UpstreamError, UpstreamGarbage
+from gateway_core.errors import Conflict, GatewayError, StoreFull, UpstreamChangedEra, UpstreamGarbage
 from gateway_core.ports import ABSENT, Clock, Item, Key, Keyring, Table, Unchanged
 from gateway_core.protocol import outbound
 from gateway_core.protocol.versions import LEGACY_VERSIONS
@@ -64,10 +64,14 @@ class Guest:
     """What the client can be asked, in the legacy form."""
     version: str = outbound.LATEST_LEGACY
     """The revision to propose."""
+    account: str = ""
+    """As which account of the server; another one has nothing to do with the sessions of this one."""
 
     def key(self, server: Server) -> Key:
         """Where its session at `server` is kept."""
-        told = json.dumps([self.principal, server.url, self.client, self.capabilities, self.version], sort_keys=True)
+        told = json.dumps(
+            [self.principal, server.url, self.client, self.capabilities, self.version, self.account], sort_keys=True
+        )
         return keys.upstream_session(server.id, hashlib.sha256(told.encode()).hexdigest())
 
 
@@ -110,7 +114,7 @@ async def end_session(client: UpstreamClient, server: Server, dialect: Dialect, 
     if session.session_id is None:
         return
     deadline, within = asyncio.get_running_loop().time() + END_S, dialect.within(session.version, session.session_id)
-    with suppress(UpstreamError):
+    with suppress(GatewayError):
         await read_whole(await client.end_session(server, within, deadline=deadline))
 
 

@@ -93,9 +93,12 @@ class McpApp:
         Whoever cuts that off gets no exception: nobody waits for this answer, and the work has heard of it.
         """
         with suppress(asyncio.CancelledError):
-            for done in await asyncio.gather(*outlet.afterwards, return_exceptions=True):
-                if isinstance(done, Exception):
-                    logger.error("work_behind_an_answer_failed", exc_info=done)
+            while outlet.afterwards:
+                # Such work may leave more behind, like the renewal of a token.
+                under_way, outlet.afterwards[:] = list(outlet.afterwards), []
+                for done in await asyncio.gather(*under_way, return_exceptions=True):
+                    if isinstance(done, Exception):
+                        logger.error("work_behind_an_answer_failed", exc_info=done)
 
     async def _answer(self, scope: Scope, headers: Headers, record: CallRecord, outlet: Outlet) -> None:
         try:
@@ -106,6 +109,8 @@ class McpApp:
         except GatewayError as problem:
             record.fail("refused", problem.reason)
             answer = reply.refusal(problem, None, record.request_id)
+            if isinstance(problem, NotFound) and scope["method"] in ("GET", "HEAD") and pages.wanted(headers):
+                answer = pages.not_found(problem.message)
         except ConnectionError:
             raise
         except Exception:
@@ -121,7 +126,7 @@ class McpApp:
         method = scope["method"]
         if scope["path"] == "/healthz":
             return Reply(200, b'{"status":"ok"}')
-        if scope["path"] == "/" and method in ("GET", "HEAD"):
+        if scope["path"] == "/" and method in ("GET", "HEAD") and pages.leads_to_front(headers):
             self.edge.check(headers)
             return pages.FRONT
         endpoint = _endpoint(scope)
@@ -183,7 +188,10 @@ def _endpoint(scope: Scope) -> Endpoint:
         match door:
             case "mcp" | "sse":
                 return Endpoint(workspace, names[-1], door, key_only)
-    raise NotFound("There is nothing at this URL. An MCP endpoint is /{workspace}/{server}/mcp.", reason="no_route")
+    slash = ", without a slash at its end" if not door and names[-1:] in (["mcp"], ["sse"]) else ""
+    raise NotFound(
+        f"There is nothing at this URL. An MCP endpoint is /{{workspace}}/{{server}}/mcp{slash}.", reason="no_route"
+    )
 
 
 def _address(public_url: str, endpoint: Endpoint) -> str:

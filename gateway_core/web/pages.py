@@ -1,6 +1,7 @@
 """What a person sees who opens the gateway, or one of its MCP URLs, in a browser. Pure."""
 
 from dataclasses import replace
+from html import escape
 from typing import Final
 
 from gateway_core.access.credentials import KEY_HEADERS
@@ -23,17 +24,18 @@ _PAGE: Final = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>MCP endpoint · Gatehouse</title>
+<title>{title} · Gatehouse</title>
 <link rel="stylesheet" href="/oauth/style.css">
 </head>
 <body>
 <main>
-<h1>This is an MCP endpoint</h1>
-<p>It is for MCP clients (Claude Code, Cursor, VS Code, the SDKs), not for a browser. {ways}
+<h1>{heading}</h1>
+<p>{text}
 </main>
 </body>
 </html>
 """
+_ENDPOINT: Final = "It is for MCP clients (Claude Code, Cursor, VS Code, the SDKs), not for a browser. "
 _SIGN_IN: Final = """Add the URL to yours and sign in when it asks:</p>
 <pre>claude mcp add --transport http {name} {url}</pre>
 <h2>With an API key instead</h2>
@@ -52,6 +54,13 @@ def wanted(headers: Headers) -> bool:
     return "text/html" in (headers.get("accept") or "") and not shown
 
 
+def leads_to_front(headers: Headers) -> bool:
+    """True for whoever may be a person at `/`: all but an MCP client that was given the gateway's address without the
+    path of a server, which asks for a stream and would only meet a page of HTML."""
+    accepted = (headers.get("accept") or "").lower()
+    return "text/event-stream" not in accepted or "text/html" in accepted
+
+
 def endpoint_page(public_url: str, endpoint: Endpoint) -> Reply:
     """The page for one endpoint. Slugs are the only part of the URL that the visitor chose, and are safe in HTML."""
     here = replace(endpoint, door="mcp")
@@ -62,7 +71,15 @@ def endpoint_page(public_url: str, endpoint: Endpoint) -> Reply:
     else:
         ways = _SIGN_IN.format(name=name, url=url) + key
         ways += _KEY_ONLY.format(url=_url(public_url, replace(here, key_only=True)))
-    return Reply(200, _PAGE.format(ways=ways).encode(), _HEADERS)
+    page = _PAGE.format(title="MCP endpoint", heading="This is an MCP endpoint", text=_ENDPOINT + ways)
+    return Reply(200, page.encode(), _HEADERS)
+
+
+def not_found(message: str) -> Reply:
+    """What a client would have heard of a URL at which nothing is, for people."""
+    text = f'{escape(message)}</p>\n<p><a href="/">What you can use here</a></p>'
+    page = _PAGE.format(title="Not found", heading="There is nothing here", text=text)
+    return Reply(404, page.encode(), _HEADERS)
 
 
 def _url(public_url: str, endpoint: Endpoint) -> str:

@@ -17,6 +17,9 @@ from gateway_core.storage.dynamo import DynamoTable
 
 TEMPLATE = Path(__file__).parents[2] / "infra" / "tables.yaml"
 CREDENTIALS = EnvironmentCredentials({"AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "secret"})
+PATIENCE_S = 60.0
+"""Longest wait for one answer: at the first request for a service moto imports it, for many seconds where nothing was
+compiled yet."""
 
 
 async def send(method: str, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
@@ -44,7 +47,9 @@ def json_api(url: str, clock: Clock, *, sending: Send = send, pauses: list[float
         if pauses is not None:
             pauses.append(seconds)
 
-    return JsonApi(sending, CREDENTIALS, "eu-west-1", clock, random=lambda: 0.5, endpoint_url=url, pause=pause)
+    return JsonApi(
+        sending, CREDENTIALS, "eu-west-1", clock, lambda: 0.5, endpoint_url=url, pause=pause, attempt_s=PATIENCE_S
+    )
 
 
 def new_id() -> str:
@@ -77,3 +82,9 @@ async def dynamo_table(
     """A table on new DynamoDB tables; `wrap` may put something between it and them."""
     names = await make_tables(json_api(url, clock))
     return DynamoTable(json_api(url, clock, sending=wrap(send)), names, clock, new_id=new_id)
+
+
+async def kms_key(api: JsonApi) -> str:
+    """The ARN of a new KMS key."""
+    answer = await api.call("kms", "CreateKey", {"Description": "data keys"})
+    return str(answer["KeyMetadata"]["Arn"])

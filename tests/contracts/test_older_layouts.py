@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from gateway_core.storage.backup import restore_database
 from gateway_core.storage.database import version_of
 from gateway_core.storage.sqlite import SqliteTable
 from gateway_core.storage.upgrade import MIGRATIONS, open_database
+from tests.contracts.aws import dynamo_table
 from tests.contracts.conftest import MovedClock
 from tests.contracts.reading import data_of, files_in
 from tests.flows.signing_in import NOW, built_in
@@ -117,6 +119,16 @@ async def test_a_backup_of_layout_1_is_restored_into_a_gateway_of_this_one(path:
         restore_database(path, running, now=NOW)
         assert await table.get(keys.first_owner()) is not None
         assert await table.get(keys.member("p-7sfh6yrx")) is not None
+
+
+async def test_an_owner_who_is_noted_in_the_old_place_alone_keeps_the_set_up_link_closed(aws_url: str, path: Path):
+    async with built_in(path.parent) as signing:
+        for key, is_open in ((None, True), (keys.first_owner(), False), (keys.first_owner_of_old(), False)):
+            table = await dynamo_table(aws_url, MovedClock())
+            if key is not None:
+                await table.put(key, {"at": NOW})
+            setup = replace(signing.parts.setup, table=table)
+            assert (await setup.is_open(), await setup.token() is not None) == (is_open, is_open)
 
 
 @pytest.mark.parametrize("sk", ["HEAD", "FIRST-OWNER", "MEMBER#p-new"])

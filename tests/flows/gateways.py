@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +135,7 @@ async def gateway(
     table = SqliteTable(folder / DATABASE, lambda: clock[0], max_bytes=max_bytes)
     chosen = Settings(public_url=public_url, gatehouse_data=folder, **settings)
     records = Lines()
-    world = local_world(chosen, table)
-    world = type(world)(world.table, world.keyring, world.secrets, records, lambda: clock[0], world.policy)
+    world = replace(local_world(chosen, table), records=records, clock=lambda: clock[0])
     await ensure_admin_key(chosen, world)
     admin = administration(world)
     mcp, oauth = data_plane(chosen, world), oauth_api(chosen, world)
@@ -147,13 +146,7 @@ async def gateway(
             httpx2.AsyncClient(trust_env=False, timeout=20) as http,
         ):
             made = Gateway(f"http://127.0.0.1:{port}", admin, "", http, records, clock, table, mcp, front, oauth, world)
-            await made.apply({"workspaces": [{"slug": "research", "name": "Research"}, {"slug": "sales"}]})
-            entries = [
-                {"slug": slug, "workspaces": ["research"], **(given if isinstance(given, dict) else {"url": given})}
-                for slug, given in servers.items()
-            ]
-            await made.apply({"servers": entries})
-            made.key, _ = await made.new_key()
+            await _furnish(made, servers)
             try:
                 yield made
             finally:
@@ -163,6 +156,16 @@ async def gateway(
         await mcp.close()
         await oauth.close()
         table.close()
+
+
+async def _furnish(made: Gateway, servers: Mapping[str, str | Json]) -> None:
+    await made.apply({"workspaces": [{"slug": "research", "name": "Research"}, {"slug": "sales"}]})
+    entries = [
+        {"slug": slug, "workspaces": ["research"], **(given if isinstance(given, dict) else {"url": given})}
+        for slug, given in servers.items()
+    ]
+    await made.apply({"servers": entries})
+    made.key, _ = await made.new_key()
 
 
 def events(response: httpx2.Response) -> list[Any]:

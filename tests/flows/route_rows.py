@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from gateway_core.upstream.connections import Connection, Holder, Tokens
 from tests.flows.actors import ask, granted, invited, joined, workspace_id
 from tests.flows.gateways import Gateway
+from tests.flows.token_servers import connections_of
 
 RUN = frozenset({"owner", "admin", "key"})
 SEE = RUN | {"auditor"}
@@ -207,6 +209,41 @@ async def _revoke_my_grant(stage: Stage, actor: str, place: str) -> Ask:
     return Ask(f"/me/grants/{grant_id}", id=grant_id, unknown="g-2222222222222222")
 
 
+async def _account(stage: Stage, granularity: str, holder: str, place: str) -> str:
+    """The slug of a new server at which somebody has connected an account."""
+    slug, now = stage.new("server"), stage.gw.clock[0]
+    url, auth = "https://mcp.example.com/mcp", {"type": "oauth", "granularity": granularity}
+    await stage.gw.apply({"servers": [{"slug": slug, "url": url, "workspaces": [place], "auth": auth}]})
+    server = (await stage.gw.admin.state()).servers[slug].record
+    made = Connection(
+        server.id, Holder(granularity, holder),  # type: ignore[arg-type]
+        "https://login.example.com", "https://mcp.example.com", "client", "none", "https://login.example.com/token",
+        None, None, (), (), None, now, "test", now, None,
+    )  # fmt: skip
+    await connections_of(stage.gw).add(made, Tokens(f"secret-of-{slug}"))
+    return slug
+
+
+async def _connections(stage: Stage, actor: str, place: str) -> Ask:
+    slug = await _account(stage, "workspace", await workspace_id(stage.gw, place), place)
+    return Ask("/connections", mark=f'"server":"{slug}"')
+
+
+async def _disconnect(stage: Stage, actor: str, place: str) -> Ask:
+    slug = await _account(stage, "workspace", await workspace_id(stage.gw, place), place)
+    return Ask(f"/connections/{slug}/{place}", mark='"at_provider"', id=slug, unknown="nothing-here")
+
+
+async def _my_connections(stage: Stage, actor: str, place: str) -> Ask:
+    slug = await _account(stage, "user", await _whose(stage, actor, place), "sales")
+    return Ask("/me/connections", mark=f'"server":"{slug}"')
+
+
+async def _disconnect_mine(stage: Stage, actor: str, place: str) -> Ask:
+    slug = await _account(stage, "user", await _whose(stage, actor, place), "sales")
+    return Ask(f"/me/connections/{slug}", id=slug, unknown="nothing-here")
+
+
 IN_WORKSPACE = frozenset({"ws_admin", "ws_manager", "ws_member"})
 PERSONS = EVERYBODY - {"key"}
 NONE: frozenset[str] = frozenset()
@@ -234,9 +271,13 @@ ROWS = {
     "DELETE /api/v1/clients/{client_id}": Row(_delete_client, RUN, RUN),
     "GET /api/v1/grants": Row(_grants, SEE | {"ws_admin"}, SEE, 200),
     "DELETE /api/v1/grants/{grant_id}": Row(_revoke_grant, RUN | {"ws_admin"}, RUN, 404),
+    "GET /api/v1/connections": Row(_connections, SEE | {"ws_admin"}, SEE, 200),
+    "DELETE /api/v1/connections/{server}/{holder}": Row(_disconnect, RUN | {"ws_admin"}, RUN, 404),
     "GET /api/v1/me": Row(_me, EVERYBODY, EVERYBODY),
     "GET /api/v1/me/keys": Row(_my_keys, PERSONS, NONE, 200, open=True),
     "DELETE /api/v1/me/keys/{key_id}": Row(_revoke_my_key, PERSONS, NONE, 404, open=True),
     "GET /api/v1/me/grants": Row(_my_grants, PERSONS, NONE, 200, open=True),
     "DELETE /api/v1/me/grants/{grant_id}": Row(_revoke_my_grant, PERSONS, NONE, 404, open=True),
+    "GET /api/v1/me/connections": Row(_my_connections, PERSONS, NONE, 200, open=True),
+    "DELETE /api/v1/me/connections/{server}": Row(_disconnect_mine, PERSONS, NONE, 404, open=True),
 }

@@ -10,6 +10,7 @@ from typing import Any
 from gateway_core.compose_lean import StandardOutput, World, policy
 from gateway_core.compose_oauth import sign_in
 from gateway_core.local.data_folder import DATABASE, KEY_FILE
+from gateway_core.local.data_keys import LocalDataKeys
 from gateway_core.local.keyring import LocalKeyring
 from gateway_core.local.secrets import LocalSecrets
 from gateway_core.registry.members import Member
@@ -56,8 +57,8 @@ async def built_in(folder: Path, clock: list[int] | None = None, **settings: Any
     table = SqliteTable(folder / DATABASE, lambda: now[0])
     chosen = Settings(public_url="http://127.0.0.1:8787", gatehouse_data=folder, **settings)
     keyring = LocalKeyring(folder / KEY_FILE, random_bytes=os.urandom)
-    secrets = LocalSecrets(table, keyring)
-    world = World(table, keyring, secrets, StandardOutput(), lambda: now[0], policy(chosen))
+    secrets, data_keys = LocalSecrets(table, keyring), LocalDataKeys(keyring, os.urandom)
+    world = World(table, keyring, data_keys, secrets, StandardOutput(), lambda: now[0], policy(chosen))
     parts = sign_in(chosen, world)
     try:
         yield Signing(parts, People(table, world.clock), table, now)

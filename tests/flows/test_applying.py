@@ -52,7 +52,11 @@ async def test_pruning_deletes_what_the_file_does_not_name_with_all_its_keys(tmp
 
 
 BAD: dict[str, tuple[Json, str]] = {
-    "unknown field": ({"servers": [{"slug": "linear", "url": URL, "colour": "red"}]}, "config.servers.0.colour"),
+    "unknown field": (
+        {"servers": [{"slug": "linear", "url": URL, "colour": "red"}]},
+        "config.servers.0.colour: unknown field 'colour' (there is: slug, name, url, ",
+    ),
+    "a field that is nearly one": ({"worksaces": []}, "unknown field 'worksaces' (there is: organisation, "),
     "bad slug": ({"workspaces": [{"slug": "A_b"}]}, "'A_b' is not a slug"),
     "reserved slug": ({"servers": [{"slug": "api", "url": URL}]}, "'api' is reserved"),
     "slug of the other kind": ({"servers": [{"slug": "research", "url": URL}]}, "already the slug of a workspace"),
@@ -86,7 +90,7 @@ BAD: dict[str, tuple[Json, str]] = {
     ),
     "a header of the protocol": (
         {"servers": [{"slug": "linear", "url": URL, "auth": {"type": "headers", "headers": {"Mcp-Name": "x"}}}]},
-        "Mcp-Name is set by the gateway itself",
+        "Mcp-Name cannot be set: the gateway itself speaks with the server in it",
     ),
     "no header name": (
         {"servers": [{"slug": "linear", "url": URL, "auth": {"type": "headers", "headers": {"X A": "x"}}}]},
@@ -98,7 +102,8 @@ BAD: dict[str, tuple[Json, str]] = {
     ),
     "unknown auth": (
         {"servers": [{"slug": "linear", "url": URL, "auth": {"type": "magic"}}]},
-        "servers.0.auth: there is no type 'magic' (there is: 'none', 'headers')",
+        "servers.0.auth: there is no type 'magic' (there is: 'none', 'headers', 'oauth', 'client_credentials', "
+        "'token_exchange')",
     ),
     "auth that is no mapping": (
         {"servers": [{"slug": "linear", "url": URL, "auth": "none"}]},

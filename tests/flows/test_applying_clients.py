@@ -6,10 +6,13 @@ from pydantic import ValidationError
 from gateway_core.admin import applying, planning
 from gateway_core.admin.client_drafts import MAX_HOSTS
 from gateway_core.admin.drafts import ConfigDraft
+from gateway_core.cli.clients import list_clients
 from gateway_core.errors import Conflict
 from gateway_core.registry import client_policy
 from gateway_core.registry.client_policy import ClientPolicy
+from tests.flows.actors import admin_key, ask
 from tests.flows.gateways import gateway
+from tests.flows.strange import strange_gateway
 from tests.flows.test_applying import changes
 from tests.flows.upstreams import Json
 
@@ -30,6 +33,35 @@ async def test_the_policy_is_planned_applied_changed_and_taken_back(tmp_path):
         assert await client_policy.read(gw.table) == ClientPolicy("known")
         assert await changes(gw, {"clients": {}}) == ["update clients policy metadata_documents"]
         assert await client_policy.read(gw.table) == ClientPolicy()
+
+
+async def test_whoever_may_see_the_clients_reads_the_policy_back_as_it_was_written(tmp_path):
+    async with gateway(tmp_path, {}) as gw:
+        key = await admin_key(gw)
+        asked = (await ask(gw, key, "GET", "/clients")).json()
+        assert asked == {"clients": [], "policy": {"metadata_documents": "any", "dynamic_registration": True}}
+        for written in (
+            {"metadata_documents": "known", "dynamic_registration": False},
+            {"metadata_documents": ["chatgpt.com", "claude.ai"], "dynamic_registration": True},
+        ):
+            await gw.apply({"clients": written})
+            assert (await ask(gw, key, "GET", "/clients")).json()["policy"] == written
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        (ClientPolicy(), "of any site; apps that register themselves are let in."),
+        (ClientPolicy("known"), "of a site that the gateway knows; apps that register themselves are let in."),
+        (ClientPolicy("none", False), "of no site; apps that register themselves are not let in."),
+        (ClientPolicy(("a.example", "b.example")), "of a.example, b.example; apps that register themselves are"),
+    ],
+)
+def test_the_command_line_says_which_clients_are_let_in_besides_those_that_were_entered(capsys, policy, words):
+    with strange_gateway() as strange:
+        strange.says["/api/v1/clients"] = {"clients": [], "policy": client_policy.to_data(policy)}
+        list_clients(url=strange.url, key="x")
+    assert f"Besides these: apps with a metadata document {words}" in capsys.readouterr().out
 
 
 async def test_a_file_without_the_section_leaves_the_policy_as_it_is_pruned_or_not(tmp_path):
@@ -61,7 +93,7 @@ BAD: dict[str, tuple[Json, tuple[object, ...], str]] = {
         "at most 100 items",
     ),
     "neither yes nor no": ({"dynamic_registration": "perhaps"}, ("dynamic_registration",), "valid boolean"),
-    "another field": ({"dynamic": "false"}, ("dynamic",), "Extra inputs"),
+    "another field": ({"dynamic": "false"}, ("dynamic",), "unknown field 'dynamic'"),
 }  # fmt: skip
 
 

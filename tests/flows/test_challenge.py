@@ -22,8 +22,8 @@ async def test_the_challenge_says_where_to_sign_in_for_exactly_this_url(tmp_path
             assert bare.headers["www-authenticate"] == f'Bearer realm="gatehouse", {where}'
             wrong = await gw.http.request(method, gw.url + path, headers=gw.headers("ghk_wrong"))
             assert wrong.status_code == 401, method
-            told = f'Bearer realm="gatehouse", {where}, error="invalid_token", error_description="This is not'
-            assert wrong.headers["www-authenticate"].startswith(told)
+            told = f'Bearer realm="gatehouse", {where}, error="invalid_token", error_description='
+            assert wrong.headers["www-authenticate"].startswith(f'{told}"This API key looks cut off')
         assert server.seen == []
 
 
@@ -49,6 +49,19 @@ async def test_the_body_says_in_words_how_to_sign_in_or_get_a_key(tmp_path):
             "gatehouse keys create",
             "data": {"reason": "no_credential"},
         }
+
+
+@pytest.mark.parametrize("came", ["localhost:8787", "[::1]:8787"])
+async def test_who_came_by_another_name_of_this_machine_is_told_the_url_to_sign_in_at(tmp_path, came):
+    async with upstream(weather) as server, gateway(tmp_path, {"weather": server.url}) as gw:
+        bare = await gw.post("/research/weather/mcp", call(), authorization="", host=came)
+        message = bare.json()["error"]["message"]
+        url = f"{PUBLIC}/research/weather/mcp"
+        words = f"This gateway goes by {PUBLIC}: to sign in, give your client the URL {url} instead. Or send an API key"
+        assert (bare.status_code, words in message) == (401, True), message
+        assert (await gw.post("/research/weather/mcp", call(), host=came)).status_code == 200
+        keys_only = await gw.post("/k/research/weather/mcp", call(), authorization="", host=came)
+        assert "goes by" not in keys_only.json()["error"]["message"]
 
 
 async def test_a_gateway_that_does_not_know_its_own_url_sends_nobody_to_sign_in(tmp_path):

@@ -30,7 +30,7 @@ async def test_a_path_that_is_no_endpoint_is_a_plain_404(tmp_path):
             writer.write("\r\n".join([*head, f"Authorization: Bearer {gw.key}", "", ""]).encode())
             answer = (await reader.read()).decode()
             assert answer.startswith("HTTP/1.1 404"), path
-            assert "An MCP endpoint is /{workspace}/{server}/mcp." in answer, path
+            assert "An MCP endpoint is /{workspace}/{server}/mcp" in answer, path
             writer.close()
             await writer.wait_closed()
         assert server.seen == []
@@ -75,6 +75,23 @@ async def test_a_browser_that_opens_the_url_sees_what_it_is_for(tmp_path):
         assert -1 < page.text.replace("</pre>", "\n").find(alone) < page.text.find(with_key)
         assert "<pre>http://127.0.0.1:8787/k/research/weather/mcp</pre>" in page.text
         assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+
+
+async def test_a_url_at_which_nothing_is_says_so_to_clients_and_in_a_page_to_people(tmp_path):
+    async with gateway(tmp_path, {}) as gw:
+        words = {
+            "/research/weather/mcp/": "An MCP endpoint is /{workspace}/{server}/mcp, without a slash at its end.",
+            "/weather/sse/": "/{workspace}/{server}/mcp, without a slash at its end.",
+            "/research/weather": "An MCP endpoint is /{workspace}/{server}/mcp.",
+            "/a/b/c/": "An MCP endpoint is /{workspace}/{server}/mcp.",
+        }
+        for path, told in words.items():
+            answer = await gw.post(path, call())
+            assert (answer.status_code, answer.json()["error"]["message"].endswith(told)) == (404, True), answer.text
+            page = await gw.http.get(gw.url + path, headers={"accept": "text/html"})
+            assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+            assert f"{told}</p>" in page.text
+            assert "default-src 'none'" in page.headers["content-security-policy"]
 
 
 async def test_a_page_of_a_url_for_keys_alone_says_nothing_of_signing_in_and_a_credential_gets_no_page(tmp_path):

@@ -105,7 +105,7 @@ BAD: dict[str, tuple[Json, str]] = {
     "no audiences": ({**VALID, "audience": []}, "at least 1 item"),
     "no way to prove a token": (without("jwks_uri"), "write one of jwks_uri, jwks and introspection"),
     "two ways": ({**VALID, "introspection": ASKED}, "write one of jwks_uri, jwks and introspection"),
-    "an unknown field": ({**VALID, "jwksUri": "https://x"}, "Extra inputs"),
+    "an unknown field": ({**VALID, "jwksUri": "https://x"}, "unknown field 'jwksUri'"),
     "alg none": ({**VALID, "algorithms": ["none"]}, "'none' is not offered: use RS256"),
     "a shared secret": ({**VALID, "algorithms": ["RS256", "HS256"]}, "'HS256' is not offered"),
     "no algorithms": ({**VALID, "algorithms": []}, "at least 1 item"),

@@ -215,7 +215,7 @@ def test_a_lost_administrators_key_is_made_anew_and_the_old_one_stops_working(tm
         (machine.data / "admin.key").unlink()
         lost = machine.run("keys", "list")
         assert lost.returncode == 1
-        assert "or make the key anew: gatehouse admin-key" in lost.stderr
+        assert "If the key alone is lost, make it anew: gatehouse admin-key" in lost.stderr
         assert machine.run("admin-key").returncode == 0
         assert stat.S_IMODE((machine.data / "admin.key").stat().st_mode) == 0o600
         assert machine.run("keys", "list").returncode == 0
@@ -234,7 +234,7 @@ def test_the_command_line_says_what_to_do_when_no_gateway_runs(tmp_path):
     nobody = machine.run("keys", "list")
     assert nobody.returncode == 1
     assert f"No gateway answers at http://127.0.0.1:{machine.port}." in nobody.stderr
-    assert "A gateway at another port or address is named by PORT, or by --url and --key." in nobody.stderr
+    assert "A gateway at another port or address is named by PORT, or by --url." in nobody.stderr
     wrong = machine.run("apply", "-f", "nowhere.yaml")
     assert wrong.returncode == 1
     assert "nowhere.yaml cannot be read" in wrong.stderr
@@ -249,6 +249,12 @@ def test_a_mistake_in_the_file_is_told_with_its_line_and_the_same_file_mended_is
         refused = machine.run("apply", "-f", str(file))
         assert refused.returncode == 1
         assert f"{file}:5: servers[0].adress: unknown field 'adress'" in refused.stderr
+        file.write_text("servers: [")
+        refused = machine.run("apply", "-f", str(file))
+        assert ": this is not YAML: " in refused.stderr
+        assert refused.stderr.endswith("\nNothing was changed.\n")
+        file.write_text(good.replace("[research]", "[reserch]").replace("url:", "adress: x\n    url:"))
+        refused = machine.run("apply", "-f", str(file))
         assert "Nothing was changed." in refused.stderr
         file.write_text(good.replace("[research]", "[reserch]"))
         refused = machine.run("apply", "-f", str(file))

@@ -103,14 +103,19 @@ async def test_a_login_that_was_revoked_is_forgotten_with_what_to_do(desk):
         grants = desk.told("grants", "list", "--member", "gone@example.com").splitlines()
         admin_key = (desk.data / "admin.key").read_text().strip()
         desk.told("grants", "revoke", grants[1].split()[0], "--url", desk.url, "--key", admin_key)
-        words = f"Your login at {desk.url} has ended. Log in again: gatehouse login --url {desk.url}"
+        why = "This code or refresh token is not known, has expired, or was used or revoked. Sign in again."
+        words = (
+            f"Your login at {desk.url} has ended. The gateway says: {why}\n"
+            f"Log in again: gatehouse login --url {desk.url}\n"
+        )
         assert words in desk.refused("whoami", "--url", desk.url)
-        assert json.loads(desk.credentials.read_text()) == {"logins": {}, "ended": {desk.url: "gone@example.com"}}
+        ended = {"name": "gone@example.com", "why": why}
+        assert json.loads(desk.credentials.read_text()) == {"logins": {}, "ended": {desk.url: ended}}
         # The commands after it hear so too, instead of acting as somebody else without a word.
         assert words in desk.refused("whoami", "--url", desk.url)
         here = desk.run("whoami")
         assert (here.returncode, here.stdout) == (0, f"administrator at {desk.url}\n")
-        assert f"{words} Until then, or until you log out, this acts with the administrator's key" in here.stderr
+        assert f"{words}Until then, or until you log out, this acts with the administrator's key" in here.stderr
         assert desk.told("logout") == f"Logged out at {desk.url} (gone@example.com).\n"
         assert desk.run("whoami").stderr == ""
 
@@ -120,7 +125,9 @@ async def test_where_the_gateway_runs_a_login_that_ended_gives_way_to_the_admini
         await logged_in(desk, browser)
         admin_key = (desk.data / "admin.key").read_text().strip()
         desk.told("members", "remove", "local@example.com", "--url", desk.url, "--key", admin_key)
-        _expire(desk)
+        for _ in range(2):
+            # Whoever was removed hears that, the first time and again.
+            assert "local@example.com is no longer a member here." in desk.refused("whoami", "--url", desk.url)
         done = desk.run("whoami")
         assert done.stdout == f"administrator at {desk.url}\n"
         assert "has ended" in done.stderr
@@ -202,7 +209,7 @@ async def test_members_are_administered_from_the_command_line(desk):
         )
         assert ended in desk.run("members", "roles", "new@example.com", "--role", "owner").stderr
         assert desk.told("members", "remove", "new@example.com") == "Removed new@example.com.\n"
-        assert "There is no member new@example.com" in desk.refused("members", "remove", "new@example.com")
+        assert "There is no member 'new@example.com'." in desk.refused("members", "remove", "new@example.com")
 
 
 async def test_groups_clients_and_grants_are_administered_from_the_command_line(desk, tmp_path):
@@ -229,7 +236,7 @@ WRONG = {
     "http://gateway.example.com": "Logging in takes https",
     "https://127.0.0.1:9": "No gateway answers at https://127.0.0.1:9",
     "http://localhost:{port}": "goes by another name. Log in there: gatehouse login --url http://127.0.0.1:{port}",
-    "http://127.0.0.1:{port}/elsewhere": "is this a Gatehouse gateway?",
+    "http://127.0.0.1:{port}/elsewhere": "Name the gateway itself: --url http://127.0.0.1:{port}",
 }
 
 
@@ -260,10 +267,13 @@ def test_a_folder_that_cannot_be_used_is_told(desk, tmp_path):
 async def test_who_is_unlinked_joins_again_by_a_link_and_stays_logged_in_at_the_command_line(desk):
     async with joined(desk, "single@example.com", "--role", "owner") as browser:
         await logged_in(desk, browser)
-        assert "There is no member new@example.com" in desk.refused("members", "unlink", "new@example.com")
+        assert "There is no member 'new@example.com'." in desk.refused("members", "unlink", "new@example.com")
         admin_key = (desk.data / "admin.key").read_text().strip()
         told = desk.told("members", "unlink", "single@example.com", "--url", desk.url, "--key", admin_key)
-        assert told == "Unlinked single@example.com. They join again by a link: gatehouse members link\n"
+        assert told == (
+            "Unlinked single@example.com. They join again by a link, which you make and send them: "
+            "gatehouse members link single@example.com\n"
+        )
         assert (await browser.open("/oauth/account")).text.startswith("Sign in")
         # What they let clients do goes on, and this command line is one.
         assert "has not signed in yet" in desk.refused("members", "unlink", "single@example.com")
@@ -271,3 +281,16 @@ async def test_who_is_unlinked_joins_again_by_a_link_and_stays_logged_in_at_the_
         page = await browser.open(link)
         done = await browser.submit(page, "/oauth/join", name="", password="a new sentence of words")
         assert "single@example.com" in done.text
+
+
+async def test_once_there_is_an_owner_a_start_names_the_page_for_people_and_how_to_log_in(tmp_path):
+    desk = Desk(tmp_path)
+    with desk.running():
+        assert "gatehouse login" not in desk.log.read_text()
+        async with joined(desk, "boss@example.com", "--role", "owner"):
+            pass
+    with desk.running():
+        told = desk.log.read_text()
+    assert "oauth/setup" not in told
+    assert f"  For people, who see there what they can use:\n  {desk.url}/\n" in told
+    assert f"  To administer as yourself:\n  gatehouse login --url {desk.url}\n" in told

@@ -3,17 +3,22 @@
 import gzip
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import repeat
 from typing import Any
 
 import httpx2
 import pytest
+from cryptography.hazmat.primitives import serialization
 
-from gateway_core.cli import callback
+from gateway_core.cli import _run, callback
 from gateway_core.cli.admin_client import AdminClient
+from gateway_core.cli.app import app
 from gateway_core.cli.asking import MAX_BYTES, ask
 from gateway_core.cli.authorization_server import AuthorizationServer, Proof, find
 from gateway_core.cli.failing import CommandFailed
+from gateway_core.cli.shapes import Me, Told
+from tests.certificates import Authority
 from tests.flows.desks import Desk
 from tests.flows.strange import strange_gateway
 
@@ -33,6 +38,27 @@ def test_what_is_no_url_of_a_gateway_is_told_with_how_to_write_one(desk, url: st
     for words in (("login", "--no-browser"), ("whoami", "--key", "x"), ("logout",)):
         told = desk.refused(*words, "--url", url)
         assert "is no URL of a gateway. Write it like https://gateway.example.com" in told
+
+
+@pytest.mark.parametrize("path", ["/demo-team/demo/mcp", "/oauth/setup?token=x", "?x", "#x"])
+def test_the_url_of_something_at_a_gateway_is_told_with_that_of_the_gateway(desk, path: str):
+    for words in (("login", "--no-browser"), ("whoami", "--key", "x"), ("logout",)):
+        told = desk.refused(*words, "--url", f"http://127.0.0.1:8787{path}")
+        assert told.endswith("Name the gateway itself: --url http://127.0.0.1:8787\n")
+
+
+def test_a_folder_without_a_key_is_named_in_full_with_how_to_do_without_it(desk, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("GATEHOUSE_DATA", raising=False)
+    monkeypatch.delenv("GATEHOUSE_KEY", raising=False)
+    monkeypatch.delenv("GATEHOUSE_URL", raising=False)
+    command = partial(app, ["whoami"], standalone_mode=False)
+    with pytest.raises(SystemExit) as left:
+        _run(command)
+    lines = str(left.value).splitlines()
+    assert lines[0].endswith(f"there is no administrator's key in {tmp_path}/.gatehouse/admin.key")
+    assert "Or log in, from any folder: gatehouse login" in lines
 
 
 @pytest.mark.parametrize("key", ["\u00e9", "two words", "two\nlines", ""])
@@ -112,7 +138,112 @@ def test_an_answer_of_another_form_is_told(name: str):
     with strange_gateway() as strange:
         strange.status, strange.says["/api/v1/me"] = ANSWERS[name]
         with pytest.raises(CommandFailed, match=r"no JSON|No\."):
-            AdminClient(strange.url, "key").call("GET", "/me")
+            AdminClient(strange.url, "key").read(Told, "GET", "/me")
+
+
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "GET /me": ("whoami",),
+    "POST /apply": ("apply", "-f", "README.md"),
+    "GET /secrets": ("secrets", "list"),
+    "GET /servers": ("servers", "list"),
+    "GET /members": ("members", "list"),
+    "POST /members/ana@example.com/unlink": ("members", "unlink", "ana@example.com"),
+    "GET /members?email=a%2Fb%40example.com": ("members", "remove", "a/b@example.com"),
+    "POST /members": ("members", "invite", "ana@example.com"),
+    "GET /groups": ("groups", "list"),
+    "GET /clients": ("clients", "list"),
+    "POST /clients": ("clients", "create", "App", "--redirect-uri", "https://app.example.com/cb"),
+    "GET /grants": ("grants", "list"),
+    "GET /me ": ("grants", "list", "--member", "self"),
+    "GET /keys": ("keys", "list"),
+    "POST /keys": ("keys", "create", "--workspace", "w", "--service", "s"),
+    "DELETE /keys/k-1": ("keys", "revoke", "k-1"),
+}
+"""By what each asks first."""
+
+
+@pytest.mark.parametrize("asked", COMMANDS)
+def test_an_answer_that_lacks_what_a_command_reads_is_told_as_one_of_another_version(tmp_path, capsys, asked: str):
+    words = [*COMMANDS[asked]]
+    if words[0] == "apply":
+        words[2] = str(tmp_path / "gatehouse.yaml")
+        (tmp_path / "gatehouse.yaml").write_text("organisation: Acme")
+    with strange_gateway() as strange:
+        strange.says[f"/api/v1{asked.partition(' ')[2].strip()}"] = {}
+        command = [*words, "--url", strange.url, "--key", "x"]
+        with pytest.raises(SystemExit) as left:
+            _run(lambda: app(command, standalone_mode=False))
+    told = str(left.value)
+    assert f"The gateway at {strange.url} answered something that this command line does not understand (at " in told
+    assert asked.partition("?")[0].strip() in told
+    assert told.endswith("It may be of another version than this one: compare with 'gatehouse --version'.")
+
+
+ME: dict[str, Any] = {"name": "Ana", "member": None, "servers": [], "more_servers": False}
+MEMBER: dict[str, Any] = {
+    "id": "p-1", "email": "ana@example.com", "name": "Ana", "invited": False, "signed_in_at": None,
+    "roles": {"organisation": "owner", "workspaces": {}}, "given": {"organisation": "owner", "workspaces": {}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", None),
+        ("member", "Ana"),
+        ("member", MEMBER | {"roles": "owner"}),
+        ("member", MEMBER | {"signed_in_at": 10**30}),
+        ("servers", {"a": 1}),
+        ("servers", [{"workspace": "research"}]),
+    ],
+)
+def test_a_field_of_another_kind_is_named(field: str, value: Any):
+    with strange_gateway() as strange:
+        strange.says["/api/v1/me"] = ME | {"member": MEMBER} | {field: value}
+        with pytest.raises(CommandFailed, match=rf"does not understand \(at GET /me: {field}"):
+            AdminClient(strange.url, "key").read(Me, "GET", "/me")
+
+
+def test_what_a_newer_gateway_says_besides_is_left_aside():
+    with strange_gateway() as strange:
+        strange.says["/api/v1/me"] = ME | {"mood": "fine"}
+        assert AdminClient(strange.url, "key").read(Me, "GET", "/me").name == "Ana"
+
+
+def test_a_mistake_of_the_command_line_itself_is_told_as_no_gateways():
+    def mistaken() -> None:
+        raise KeyError("field")
+
+    with pytest.raises(KeyError):
+        _run(mistaken)
+
+
+def test_a_gateway_whose_certificate_is_not_trusted_is_told_as_that_and_with_what_to_do(tmp_path, monkeypatch):
+    authority = Authority.found(tmp_path)
+    with strange_gateway(authority.serving("127.0.0.1")) as strange:
+        strange.says["/api/v1/me"] = ME
+        with pytest.raises(CommandFailed) as told:
+            AdminClient(strange.url, "key").read(Me, "GET", "/me")
+        assert f"The certificate of {strange.url} is not trusted: unable to get local issuer" in str(told.value)
+        assert "name the file of its authority with SSL_CERT_FILE" in str(told.value)
+        assert "Is it running?" not in str(told.value)
+        file = tmp_path / "authority.pem"
+        file.write_bytes(authority.certificate.public_bytes(serialization.Encoding.PEM))
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+        assert AdminClient(strange.url, "key").read(Me, "GET", "/me").name == "Ana"
+
+
+def test_certificates_that_cannot_be_read_are_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nothing.pem"))
+    with pytest.raises(CommandFailed, match="What SSL_CERT_FILE or SSL_CERT_DIR names cannot be read: No such file"):
+        ask("GET", "https://127.0.0.1:1/")
+    with strange_gateway() as strange:
+        assert ask("GET", strange.url).status == 404
+
+
+def test_https_at_a_port_that_does_not_speak_it_is_told():
+    with strange_gateway() as strange, pytest.raises(CommandFailed, match="Does it speak https at this port"):
+        ask("GET", strange.url.replace("http:", "https:"))
 
 
 @pytest.mark.parametrize("words", [("login", "--no-browser", "--wait", "1"), ("whoami", "--key", "x")])
@@ -138,7 +269,7 @@ def test_an_answer_that_would_be_large_once_unpacked_is_not_unpacked():
         strange.headers["content-encoding"] = "gzip"
         strange.says["/api/v1/me"] = gzip.compress(b'{"name": "x"}')
         with pytest.raises(CommandFailed, match="no JSON"):
-            AdminClient(strange.url, "key").call("GET", "/me")
+            AdminClient(strange.url, "key").read(Told, "GET", "/me")
 
 
 @pytest.mark.parametrize("part", ["body", "head"])

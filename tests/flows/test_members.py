@@ -60,6 +60,7 @@ async def test_where_an_identity_provider_signs_people_in_an_invitation_says_tha
         made = (await ask(gw, key, "POST", "/members", {"email": "ben@acme.dev"})).json()
         assert made["link"] is None
         assert made["next"].startswith("They sign in with the identity provider")
+        assert made["next"].endswith("send them a link: gatehouse members link ben@acme.dev")
         # Asked for by name there is one, for somebody whose address the provider does not vouch for.
         asked = (await ask(gw, key, "POST", f"/members/{made['id']}/invitation")).json()
         assert "/oauth/join?token=ghi_" in asked["link"]
@@ -234,7 +235,9 @@ async def test_a_single_owner_who_forgot_the_password_joins_again_by_a_link_and_
         own, _ = await gw.new_key(kind="user", subject="ana@acme.dev")
         told = (await ask(gw, key, "POST", f"/members/{ana.id}/unlink")).json()
         assert (told["id"], told["invited"], told["roles"]["organisation"]) == (ana.id, True, "owner")
-        assert told["next"] == "They join again by a link: gatehouse members link"
+        assert told["next"] == (
+            f"They join again by a link, which you make and send them: gatehouse members link {told['email']}"
+        )
         assert (await before.open("/oauth/account")).text.startswith("Sign in")
         assert (await gw.post("/weather/mcp", call(), key=own)).status_code == 200
         assert await gw.oauth.setup_link() is None, "a gateway with an owner has no set-up link"
@@ -259,3 +262,38 @@ async def test_who_may_do_less_than_somebody_does_not_unlink_them_and_the_last_o
         assert (await ask(gw, own, "POST", f"/members/{owner.id}/unlink")).status_code == 200
         again = await ask(gw, own, "POST", f"/members/{owner.id}/unlink")
         assert (again.status_code, "has not signed in" in again.json()["detail"]) == (409, True)
+
+
+REFUSED: dict[str, tuple[Any, str, Any, str]] = {
+    "removing": ("member", "DELETE", None, "An owner or admin of the organisation can do it. Only an owner makes, "),
+    "roles by a manager": (
+        "manager", "PATCH", {"organisation": "owner"},
+        "or an admin of the workspace can do it. Only an owner makes, changes or removes an owner.",
+    ),
+    "an owner made by a workspace's admin": (
+        "admin", "PATCH", {"organisation": "owner"}, "Only an owner of the organisation makes somebody an owner",
+    ),
+    "a role in the organisation by a workspace's admin": (
+        "admin", "PATCH", {"organisation": "auditor"}, "do not cover this. An owner or admin of the organisation can",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", REFUSED)
+async def test_a_refusal_names_whose_roles_cover_what_was_refused(tmp_path, what: str):
+    role, method, body, words = REFUSED[what]
+    async with gateway(tmp_path, {}) as gw:
+        await joined(gw, "ben@acme.dev", research="member")
+        _, token = await granted(gw, (await joined(gw, "wes@acme.dev", research=role)).id)
+        # By address, as the command line asks: a look-up before would be refused in its own words.
+        answer = await ask(gw, token, method, "/members/ben@acme.dev", body)
+        assert (answer.status_code, words in answer.json()["detail"]) == (403, True), answer.text
+
+
+async def test_a_member_is_named_by_id_or_by_address(tmp_path):
+    async with gateway(tmp_path, {}) as gw:
+        key, ben = await admin_key(gw), await joined(gw, "ben@acme.dev", research="member")
+        for name in (ben.id, "ben@acme.dev", "BEN@acme.dev"):
+            assert (await ask(gw, key, "GET", f"/members/{name}")).json()["id"] == ben.id
+        unknown = await ask(gw, key, "DELETE", "/members/ana@acme.dev")
+        assert (unknown.status_code, unknown.json()["detail"][:38]) == (404, "There is no member 'ana@acme.dev'. 'ga")

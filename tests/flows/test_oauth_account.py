@@ -77,14 +77,21 @@ async def test_who_may_is_told_how_to_make_the_first_workspace(tmp_path):
         assert usable(await account(at.ana)) == "There is no workspace yet. Make one with gatehouse apply ."
 
 
-async def test_a_hundred_servers_of_a_workspace_are_listed_and_the_others_counted(tmp_path):
+async def test_three_hundred_servers_are_listed_all_workspaces_together_and_the_others_counted(tmp_path):
     async with stage(tmp_path) as at:
-        many = [{"slug": f"s{n:03}", "url": "http://127.0.0.1:9/mcp", "workspaces": ["research"]} for n in range(103)]
-        await at.gw.apply({"servers": many})
-        ben, _ = await at.member("ben@example.com", "research")
-        page = await account(ben)
-        assert len(urls(page)) == 100
-        assert usable(page).endswith("And 5 more.")
+        many = [{"slug": f"s{n:03}", "url": "http://127.0.0.1:9/mcp", "workspaces": "all"} for n in range(150)]
+        await at.gw.apply({"servers": many, "workspaces": [{"slug": "team"}]})
+        page = await account(at.ana)
+        assert len(urls(page)) == 300
+        research, sales, team = usable(page).split("Your role here: owner of the organisation")[1:]
+        assert research.count("/mcp") == 152
+        assert "And 2 more." in sales
+        assert team == " 150 servers, which have no room here."
+        (other,) = await at.gw.admin.people.everyone()
+        ben, _ = await at.member("ben@example.com", "sales", "team")
+        assert other.email == "ana@example.com"
+        assert len(urls(await account(ben))) == 300
+        assert "more" not in usable(await account(ben))
 
 
 async def test_a_hundred_workspaces_are_listed_and_the_others_counted(tmp_path):

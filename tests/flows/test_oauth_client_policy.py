@@ -23,6 +23,7 @@ LINEAR = f"{PUBLIC}/research/linear/mcp"
 METADATA = "/.well-known/oauth-authorization-server"
 CLAUDE = "https://claude.ai/oauth/claude-code-client-metadata"
 CLAUDES_REDIRECT = "http://localhost:3118/callback"
+LOGGED = ("client_not_allowed", "oauth_refused")
 NOBODY = {"clients": {"metadata_documents": "none", "dynamic_registration": False}}
 
 
@@ -60,9 +61,9 @@ async def another_process(gw: Gateway, folder: Path):
         await app.close()
 
 
-async def let_in(at: Stage, client: OAuthClient) -> dict[str, Any]:
+async def let_in(at: Stage, client: OAuthClient, resource: str = LINEAR) -> dict[str, Any]:
     """The tokens of a client that Ana allows."""
-    back = await at.ana.submit(await at.ana.open(client.url(LINEAR)), "/authorize", "allow")
+    back = await at.ana.submit(await at.ana.open(client.url(resource)), "/authorize", "allow")
     tokens: dict[str, Any] = (await client.redeem(at.ana.http, back.parameters["code"])).json()
     return tokens
 
@@ -72,7 +73,10 @@ async def test_a_client_that_is_not_allowed_is_refused_on_a_page_that_says_which
         probe = await register(at.ana.http, "Probe")
         for config in (NOBODY, {"clients": {"metadata_documents": ["chatgpt.com"], "dynamic_registration": False}}):
             await at.gw.apply(config)
-            for client, name in ((probe, "as this one did: Probe."), (OAuthClient(CLAUDE, CLAUDES_REDIRECT), CLAUDE)):
+            for client, name in (
+                (probe, "as this one did under the name 'Probe'."),
+                (OAuthClient(CLAUDE, CLAUDES_REDIRECT), CLAUDE),
+            ):
                 for browser in (at.ana, at.browser()):
                     page = await browser.open(client.url(LINEAR))
                     assert (page.status, page.url) == (400, PUBLIC + client.url(LINEAR))
@@ -207,3 +211,39 @@ async def test_who_was_refused_is_in_the_log_without_its_name(tmp_path, caplog):
         told = [vars(record)["fields"] for record in caplog.records if record.message == "client_not_allowed"]
         assert told == [{"kind": "dynamic", "host": None}, {"kind": "metadata_document", "host": "claude.ai"}]
         assert "Probe of mine" not in caplog.text
+
+
+async def test_the_name_that_a_stranger_chose_reads_as_no_words_of_ours(tmp_path):
+    async with stage(tmp_path) as at:
+        probe = await register(
+            at.ana.http, "Gatehouse'. Your account is locked, call \u201c+1 555 0100\u201d now please"
+        )
+        await at.gw.apply(NOBODY)
+        page = await at.browser().open(probe.url(LINEAR))
+        assert "under the name 'Gatehouse. Your account is locked, call…'. Ask an administrator" in page.text
+
+
+async def test_a_registration_that_is_refused_is_in_the_log_without_its_name(tmp_path, caplog):
+    async with stage(tmp_path) as at:
+        caplog.set_level("INFO")
+        await at.ana.http.post("/register", json={"client_name": "Probe of mine", "redirect_uris": []})
+        await at.gw.apply(NOBODY)
+        await at.ana.http.post("/register", json={"client_name": "Probe of mine", "redirect_uris": [LINEAR]})
+        told = [(record.message, vars(record)["fields"]) for record in caplog.records if record.message in LOGGED]
+        assert told == [
+            ("oauth_refused", {"reason": "invalid_redirect_uri"}),
+            ("client_not_allowed", {"kind": "dynamic", "host": None}),
+        ]
+        assert "Probe of mine" not in caplog.text
+
+
+async def test_my_access_says_of_an_app_that_the_organisation_allows_it_no_more(tmp_path):
+    async with stage(tmp_path) as at:
+        for client in (OAuthClient(CLAUDE, CLAUDES_REDIRECT), await register(at.ana.http)):
+            await let_in(at, client)
+        await let_in(at, OAuthClient("gatehouse-cli", "http://127.0.0.1:4711/callback"), f"{PUBLIC}/api/v1")
+        told = "Not allowed any more by your organisation"
+        for config, counted in (({}, 0), ({"dynamic_registration": False}, 1), (NOBODY["clients"], 2)):
+            await at.gw.apply({"clients": config})
+            page = (await at.ana.open("/oauth/account")).text
+            assert (page.count(told), page.count("You end it here")) == (counted, 3)

@@ -15,6 +15,9 @@ POSTS = (
     "/oauth/join",
     "/oauth/account",
 )
+OTHER = "belongs to another browser"
+TOLD = {"/oauth/setup": "This set-up link does not work", "/oauth/join": "You are signed in as ana@example.com"}
+REFUSED = {"/oauth/setup": 403, "/oauth/join": 409}
 FOREIGN = (
     {"origin": "https://evil.example", "sec_fetch_site": "cross-site"},
     {"origin": "https://evil.example", "sec_fetch_site": "same-origin"},
@@ -47,9 +50,10 @@ async def test_a_form_without_the_token_of_this_very_browser_changes_nothing(tmp
         for token in ("", "x", csrf_token(new_value()), "ü\x00"):
             if path != "/oauth/signin":
                 answer = await at.ana.post(path, {"csrf": token})
-                assert answer.status == 400
-                assert "belongs to another browser" in answer.text
-        assert (await at.browser().post(path, {"csrf": csrf_token(new_value())})).status == 400
+                assert (answer.status, TOLD.get(path, OTHER) in answer.text) == (REFUSED.get(path, 400), True)
+        other = await at.browser().post(path, {"csrf": csrf_token(new_value())})
+        # Nobody is signed in there: a link without its token opens nothing, and there is nobody to sign out.
+        assert other.status == {"/oauth/setup": 403, "/oauth/join": 403, "/oauth/signout": 200}.get(path, 400)
         assert (await at.ana.open("/oauth/account")).text.startswith("My access")
 
 
@@ -123,10 +127,11 @@ async def test_a_cookie_that_somebody_planted_is_worth_nothing_after_signing_in(
         assert (await mallory.open("/oauth/account")).text.startswith("Sign in")
 
 
-async def test_signing_in_anew_ends_the_session_before(tmp_path):
+async def test_signing_out_to_join_ends_the_session_before(tmp_path):
     async with stage(tmp_path) as at:
         before, token = at.ana.http.cookies[cookie_name(PUBLIC)], await _invited(at)
         page = await at.ana.open(f"/oauth/join?token={token}")
+        page = await at.ana.submit(page, "/oauth/signout")
         await at.ana.submit(page, "/oauth/join", name="Ben", password=PASSWORD)
         assert "ben@example.com" in (await at.ana.open("/oauth/account")).text
         old = at.browser()

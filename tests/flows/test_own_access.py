@@ -8,6 +8,7 @@ import pytest
 from gateway_core.signin.invitations import GOOD_FOR_S
 from gateway_core.web.api.own import MAX_SERVERS
 from tests.flows.actors import admin_key, ask, granted, joined
+from tests.flows.browsers import Browser
 from tests.flows.desks import Desk, logged_in
 from tests.flows.desks import joined as joined_at
 from tests.flows.gateways import gateway
@@ -37,7 +38,9 @@ async def test_who_has_no_role_for_it_lists_and_ends_their_own_keys_and_nobody_e
         assert listed.splitlines()[1].split()[1:4] == ["demo-team", f"user:{email}", "demo"]
         assert desk.told("keys", "list", "--member", f" {email.upper()} ") == listed
         assert desk.told("keys", "list", "--member", "self", "--workspace", "demo-team") == listed
-        assert len(desk.told("keys", "list", "--member", "self", "--workspace", "other").splitlines()) == 1
+        for noun in ("keys", "grants"):
+            none = desk.refused(noun, "list", "--member", "self", "--workspace", "other")
+            assert none == "There is no workspace 'other' (there is: demo-team).\n"
         for refused in (("list",), ("list", "--member", "first@example.com"), ("revoke", other), ("revoke", "k-2")):
             told = desk.refused("keys", *refused)
             assert f"You are signed in as {email}, whose roles do not cover this." in told
@@ -62,6 +65,20 @@ async def test_who_has_no_role_for_it_lists_and_ends_what_they_let_clients_do(de
             assert "gatehouse grants list --member self" in desk.refused("grants", *refused)
         assert desk.told("grants", "revoke", first(listed)) == f"Revoked {first(listed)}.\n"
         assert "has ended" in desk.refused("whoami", "--url", desk.url)
+
+
+def test_a_list_of_what_nobody_has_says_so_and_one_that_is_empty_is_empty(desk):
+    desk.told("members", "invite", "bare@example.com")
+    for noun in ("keys", "grants"):
+        told = desk.refused(noun, "list", "--member", "nobody@example.com")
+        words = f"There is no member 'nobody@example.com', and no {noun} of theirs."
+        assert told == f"{words} 'gatehouse members list' shows all.\n"
+        assert "There is no workspace 'nowhere'" in desk.refused(noun, "list", "--workspace", "nowhere")
+        assert len(desk.told(noun, "list", "--member", "bare@example.com").splitlines()) == 1
+    # Whoever was removed is no member any more, and their keys are still there to be seen.
+    desk.told("keys", "create", "--workspace", "demo-team", "--user", "left@example.com")
+    desk.told("members", "remove", "left@example.com")
+    assert "revoked" in desk.told("keys", "list", "--member", "left@example.com")
 
 
 def test_the_administrators_key_has_nothing_of_its_own_and_says_so(desk):
@@ -104,15 +121,31 @@ def test_an_invitation_says_until_when_its_link_works_and_prints_the_link_alone(
         done = desk.run("members", *words)
         assert done.stdout.startswith(f"{desk.url}/oauth/join?token=ghi_")
         assert len(done.stdout.split()) == 1
-        said = done.stderr.partition("The link works once, until ")[2].strip()
+        said = done.stderr.partition("The link works once, until ")[2].splitlines()[0]
         until = [time.strftime("%Y-%m-%d %H:%M UTC.", time.gmtime(at + GOOD_FOR_S)) for at in (before, time.time())]
         assert said in until
+
+
+def test_an_invitation_to_no_workspace_says_that_no_server_can_be_used_and_how_to_give_some(desk):
+    words = "They can use no server yet. To give them those of a workspace:\n"
+    command = "  gatehouse members roles {} --workspace WORKSPACE\n"
+    for email, shown in (("a&b@example.com", "'a&b@example.com'"), ("nil@example.com", "nil@example.com")):
+        assert desk.run("members", "invite", email).stderr.endswith(words + command.format(shown))
+    assert words in desk.run("members", "invite", "nil@example.com", "--role", "auditor").stderr
+    for enough in (("--role", "admin"), ("--workspace", "demo-team")):
+        done = desk.run("members", "invite", "some@example.com", *enough)
+        assert (done.returncode, "no server yet" in done.stderr) == (0, False)
+        desk.told("members", "remove", "some@example.com")
 
 
 async def test_the_lifetime_that_is_told_is_the_one_that_the_link_has(tmp_path):
     async with gateway(tmp_path, {}) as gw:
         made = (await ask(gw, await admin_key(gw), "POST", "/members", {"email": "ben@acme.dev"})).json()
         token = made["link"].partition("token=")[2]
+        browser = Browser(gw.front)
+        until = time.strftime("%d %b %Y, %H:%M UTC", time.gmtime(gw.clock[0] + GOOD_FOR_S)).removeprefix("0")
+        assert f"The link works once, until {until}." in (await browser.open(made["link"])).text
+        await browser.close()
         invitations = gw.oauth.desk.sign_in.invitations
         gw.clock[0] = made["link_until"] - 1
         assert await invitations.find(token) is not None
@@ -127,7 +160,7 @@ async def test_the_lifetime_that_is_told_is_the_one_that_the_link_has(tmp_path):
         ("\n", "the value is empty"),
         ("x" * 8_193, "Nothing was set: the value has more than 8,192 characters"),
         ("x" * 20_000_000, "Nothing was set: the value has more than 8,192 characters"),
-        ("two\nlines", "a header value is visible ASCII in one line"),
+        ("two\nlines", "a secret is visible ASCII in one line"),
     ],
     ids=["empty", "a line break", "too long", "far too long", "two lines"],
 )
@@ -139,7 +172,7 @@ def test_a_value_that_is_no_secret_is_told_in_words(desk, given: str, words: str
 def test_a_secret_that_is_no_text_is_told_in_words(desk):
     command = [*GATEHOUSE, "secrets", "set", "token"]
     done = subprocess.run(command, cwd=ROOT, env=desk.environment, input=b"\xff\xfe", capture_output=True, check=False)
-    assert (done.returncode, b"a header value is visible ASCII" in done.stderr) == (1, True), done.stderr
+    assert (done.returncode, b"a secret is visible ASCII" in done.stderr) == (1, True), done.stderr
     assert b"Traceback" not in done.stderr
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway_core.web.oauth.own_name import goes_by_another
+from gateway_core.access.names import goes_by_another
 from tests.flows.browsers import PASSWORD, PUBLIC, Browser, stage
 
 PAGES = (
@@ -51,6 +51,23 @@ async def test_the_gateway_itself_opened_in_a_browser_leads_to_ones_own_access_b
         assert (foreign.status_code, "location" in foreign.headers) == (421, False)
 
 
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("text/html,application/xhtml+xml,*/*;q=0.8", 303),
+        ("*/*", 303),
+        ("text/html, text/event-stream", 303),
+        ("text/event-stream", 404),
+        ("application/json, Text/Event-Stream", 404),
+    ],
+)
+async def test_a_client_that_asks_for_a_stream_at_the_bare_address_hears_where_endpoints_are(tmp_path, accept, status):
+    async with stage(tmp_path) as at:
+        answer = await at.ana.http.get("/", headers={"accept": accept})
+        assert answer.status_code == status
+        assert ("An MCP endpoint is /{workspace}/{server}/mcp." in answer.text) is (status == 404)
+
+
 async def test_what_a_page_of_another_name_posts_is_refused_as_ever_and_moves_nobody(tmp_path):
     async with stage(tmp_path) as at:
         headers = {"host": "localhost:8787", "origin": "http://localhost:8787"}
@@ -64,6 +81,13 @@ async def test_what_clients_ask_is_answered_by_whatever_name_they_came(tmp_path)
         for path in ("/.well-known/oauth-authorization-server", "/token"):
             answer = await at.ana.http.get(path, headers={"host": "localhost:8787"})
             assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/oauth/style.css?0123456789ab", "/oauth/icon.svg"])
+async def test_a_page_served_by_another_name_of_the_machine_gets_its_style_and_icon_by_that_name(tmp_path, path):
+    async with stage(tmp_path) as at:
+        answer = await at.ana.http.get(path, headers={"host": "localhost:8787"})
+        assert (answer.status_code, "location" in answer.headers) == (200, False)
 
 
 @pytest.mark.parametrize(

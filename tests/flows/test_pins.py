@@ -3,7 +3,8 @@ own answers stay its own."""
 
 import pytest
 
-from gateway_core.registry.servers import NoAuth, Server
+from gateway_core.registry.servers import Server
+from gateway_core.registry.upstream_auth import NoAuth
 from gateway_core.upstream.spoken import doubt
 from tests.flows.crossing import HttpSse, Legacy, Modern
 from tests.flows.gateways import INITIALIZE, Gateway, gateway

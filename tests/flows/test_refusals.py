@@ -115,7 +115,7 @@ CREDENTIALS = {
     "Basic": ({"authorization": "Basic eDp5"}, "The Authorization header must read: Bearer ghk_"),
     "no key of ours": ({"authorization": "Bearer sk-123"}, "This is not a Gatehouse API key (they begin with ghk_)"),
     "no key of ours elsewhere": ({"authorization": "", "x_api_key": "sk-123"}, "This is not a Gatehouse API key"),
-    "half a key": ({"authorization": "Bearer ghk_ws-22222222"}, "This is not a Gatehouse API key (they begin with"),
+    "half a key": ({"authorization": "Bearer ghk_ws-22222222"}, "This API key looks cut off or mistyped"),
     "half a token": ({"authorization": "Bearer gha_x"}, "This is no whole access token of this gateway."),
     "a refresh token": (
         {"authorization": "Bearer ghr_ws-22222222_g-2222222222222222_" + "A" * 43},

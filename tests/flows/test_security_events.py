@@ -115,6 +115,24 @@ async def test_a_client_is_a_line_when_it_is_entered_and_when_it_is_removed(tmp_
         assert told(log) == [{"event": "client_entered", **about}, {"event": "client_removed", **about}]
 
 
+async def test_who_comes_as_somebody_whom_the_gateway_knows_and_may_not_be_is_a_line_with_that_member(tmp_path, log):
+    async with with_provider(tmp_path) as (signing, idp):
+        ana = await signing.people.add(ANA["email"], by="test")
+        await signing.through()
+        boss = await signing.people.add("boss@acme.dev", by="test")
+        token = await signing.parts.invitations.make(boss.id, by="test")
+        idp.person["sub"] = "another"
+        told(log)
+        for how, reason, member in (
+            ({}, "linked_elsewhere", ana),
+            ({"invitation": token}, "invitation_of_another", boss),
+        ):
+            with pytest.raises(SignInFailed):
+                await signing.through(**how)
+            about = {"subject": "another", "member": member.id}
+            assert told(log) == [{"event": "sign_in_failed", "reason": reason, **about}]
+
+
 async def test_who_comes_from_the_provider_and_may_not_in_is_a_line_with_their_subject(tmp_path, log):
     async with with_provider(tmp_path) as (signing, _):
         with pytest.raises(SignInFailed):

@@ -89,7 +89,7 @@ async def test_the_set_up_key_is_made_once_kept_and_of_no_use_afterwards(tmp_pat
         assert (len(key), key[:4], await setup.token()) == (47, "ghs_", key)
         for wrong in ("", "ghs_", key[:-1], key + "x", key.lower(), "\ud800"):
             assert not await setup.fits(wrong)
-            with pytest.raises(SignInFailed, match="not valid"):
+            with pytest.raises(SignInFailed, match="not whole"):
                 await setup.first_owner(wrong, email="eve@acme.dev", name="Eve", password=PASSWORD)
         assert await setup.fits(key)
         await owner(signing)
@@ -129,6 +129,14 @@ async def test_an_invited_member_can_become_the_first_owner_and_one_with_a_passw
             await owner(signing, email="ben@acme.dev")
         assert (await owner(signing)).id == invited.id
         assert (await signing.parts.entrance.by_password("ana@acme.dev", PASSWORD)).roles.organisation == "owner"
+
+
+async def test_the_first_owners_address_is_no_password_and_the_set_up_key_still_works(tmp_path):
+    async with built_in(tmp_path) as signing:
+        with pytest.raises(Invalid, match="Your e-mail address is no password") as told:
+            await owner(signing, email="ana@acme.dev", password="Ana@acme.dev")
+        assert told.value.problems[0][0] == ("password",)
+        assert (await owner(signing)).roles.organisation == "owner"
 
 
 async def owner(signing: Signing, email: str = "ana@acme.dev", password: str = PASSWORD) -> Member:

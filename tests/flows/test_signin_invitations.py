@@ -6,6 +6,7 @@ import pytest
 
 from gateway_core.errors import Conflict, Invalid, SignInFailed
 from gateway_core.registry.members import Member
+from gateway_core.signin.invitations import GOOD_FOR_S
 from tests.flows.signing_in import Signing, built_in
 
 PASSWORD = "three words and a comma"
@@ -20,7 +21,7 @@ async def test_an_invited_person_takes_a_name_and_a_password_and_can_sign_in(tmp
     async with built_in(tmp_path) as signing:
         member, token = await invited(signing)
         assert (len(token), token[:4]) == (47, "ghi_")
-        assert (await signing.parts.invitations.find(token)) == member
+        assert await signing.parts.invitations.find(token) == (member, signing.clock[0] + GOOD_FOR_S, "ana@acme.dev")
         accepted = await signing.parts.invitations.accept(token, name=" Ben\u202e \tB. ", password=PASSWORD)
         assert (accepted.id, accepted.name, accepted.invited) == (member.id, "Ben B.", False)
         assert (await signing.parts.entrance.by_password("ben@acme.dev", PASSWORD)).id == member.id
@@ -88,8 +89,9 @@ async def test_of_two_people_with_one_link_one_comes_in(tmp_path):
 async def test_a_password_that_cannot_be_used_leaves_the_link_as_it_was(tmp_path):
     async with built_in(tmp_path) as signing:
         _, token = await invited(signing)
-        with pytest.raises(Invalid, match="at least 12"):
-            await signing.parts.invitations.accept(token, name="Ben", password="x" * 11)
+        for password, words in (("x" * 11, "at least 12"), (" Ben@Acme.dev", "Your e-mail address is no password")):
+            with pytest.raises(Invalid, match=words):
+                await signing.parts.invitations.accept(token, name="Ben", password=password)
         assert await signing.parts.invitations.accept(token, name="Ben", password="x" * 12)
 
 

@@ -177,7 +177,7 @@ async def test_whoever_was_removed_is_refused_at_once_with_every_credential_they
         await gw.table.delete(keys.member(ana.id))
         await gw.apply({"organisation": "Renamed"})
         for credential in (token, key):
-            words = "Whoever this credential belongs to was removed from the organisation."
+            words = "is no longer a member here. Ask an administrator"
             await refused(gw, "/research/weather/mcp", credential, words, "removed_member")
 
 

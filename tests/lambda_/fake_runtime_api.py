@@ -70,7 +70,8 @@ class Invocation:
 
 
 class FakeRuntimeApi:
-    """See the module. `asked` holds the paths that the runtime asked for, in order.
+    """See the module. `asked` holds the paths that the runtime asked for, in order; `connections` counts those on
+    which nothing was asked, too.
 
     With `freezes`, the process stands still from one `/next` until there is an event, as on Lambda. An invocation may
     take `lasts_s`.
@@ -82,6 +83,7 @@ class FakeRuntimeApi:
         self.lasts_s: float | None = None
         self.process: asyncio.subprocess.Process
         self.asked: list[str] = []
+        self.connections = 0
         self.errors: dict[str, Any] = {}
         self.gates: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self.reached: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
@@ -113,6 +115,7 @@ class FakeRuntimeApi:
         task = asyncio.current_task()
         assert task
         self._serving.add(task)
+        self.connections += 1
         try:
             request, headers = await _read_head(reader)
             method, path, _ = request.split(" ")

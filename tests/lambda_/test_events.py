@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.contracts.aws import json_api, make_tables, new_id
+from tests.contracts.aws import json_api, kms_key, make_tables, new_id
 from tests.lambda_.control_plane import answers
 from tests.lambda_.fake_runtime_api import ROOT, runtime
 
@@ -43,10 +43,15 @@ STATUS = {
     "api-create-key": 201,
     "api-unauthenticated": 401,
     "oauth-server-metadata": 200,
+    "oauth-key-set": 200,
     "oauth-resource-metadata": 200,
     "oauth-resource-metadata-key-only": 404,
     "oauth-authorize": 303,
     "oauth-sign-in": 200,
+    "oauth-connect": 303,
+    "oauth-connect-ticket": 303,
+    "oauth-upstream-callback": 400,
+    "oauth-client-metadata": 200,
     "oauth-register": 201,
     "oauth-token": 400,
     "oauth-revoke": 200,
@@ -57,7 +62,7 @@ STATUS = {
 
 @asynccontextmanager
 async def deployment() -> AsyncIterator[dict[str, str]]:
-    """The environment of a function beside tables from the template and the secret that the stack makes."""
+    """The environment of a function beside tables from the template, and the key and secrets that the stack makes."""
     moto = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.contracts.aws_process", cwd=ROOT,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
@@ -75,6 +80,7 @@ async def deployment() -> AsyncIterator[dict[str, str]]:
             "PATH": os.defpath,
             "REGISTRY_TABLE": tables["registry"],
             "GRANTS_TABLE": tables["grants"],
+            "KMS_KEY_ID": await kms_key(api),
             "PUBLIC_URL": "https://gate.example",
             "EGRESS_PORTS": "443 9443",
             "AWS_REGION": "eu-west-1",
@@ -124,7 +130,7 @@ async def test_every_sample_is_answered_by_its_handler():
             said |= dict(zip(names, answered, strict=True))
         key = json.loads(said["api-create-key"]["body"])["key"]
         found = {name: answer["statusCode"] for name, answer in said.items()}
-        async with runtime("handlers.mcp.app", **environment | {"EGRESS_PORTS": "443"}) as lambda_:
+        async with runtime("handlers.mcp.app", 120, **environment | {"EGRESS_PORTS": "443"}) as lambda_:
             for name in STATUS.keys() - said.keys():
                 head, _ = await lambda_.invoke(sample(name, key=key)).end()
                 found[name] = head["statusCode"]

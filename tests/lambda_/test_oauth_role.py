@@ -17,14 +17,19 @@ from gateway_core.admin.drafts import ApplyDraft, ConfigDraft
 from gateway_core.aws.json_api import JsonApi
 from gateway_core.aws.sending import Send
 from gateway_core.compose_lean import StandardOutput, World
-from gateway_core.compose_oauth import issuer, sign_in
+from gateway_core.compose_oauth import issuer, linking, sign_in
+from gateway_core.connect.attempts import MAX_AT_ONCE, Attempt
+from gateway_core.connect.connected import Connected
+from gateway_core.connect.kept_clients import KeptClient
+from gateway_core.connect.registering import Registered
 from gateway_core.egress import Policy
 from gateway_core.errors import StoreUnavailable
 from gateway_core.headers import read_headers
 from gateway_core.issuer.grants import Grants
 from gateway_core.issuer.issuer import Issuer
+from gateway_core.local.data_keys import LocalDataKeys
 from gateway_core.local.keyring import LocalKeyring
-from gateway_core.ports import Put
+from gateway_core.ports import ABSENT, Put
 from gateway_core.registry.directory import Directory
 from gateway_core.registry.members import Identity, Roles
 from gateway_core.registry.people import People
@@ -32,6 +37,7 @@ from gateway_core.settings import Settings
 from gateway_core.signin.arriving import Arrived
 from gateway_core.storage import keys
 from gateway_core.storage.dynamo import DynamoTable
+from gateway_core.upstream.connections import Connection, Holder, Tokens
 from gateway_core.web.oauth.reach import Reach
 from tests.contracts.aws import json_api, new_id, send
 from tests.lambda_.role import Guarded, Role
@@ -42,6 +48,8 @@ URL = "https://gate.example"
 FORM = read_headers([(b"content-type", b"application/x-www-form-urlencoded")])
 ANA = Arrived(Identity("https://idp.example", "ana"), "ana@acme.dev", True, "Ana", ("eng",), "/oauth/account")
 BEN = replace(ANA, identity=Identity("https://idp.example", "ben"), email="ben@acme.dev", name="Ben")
+
+OAUTH_SERVER = {"slug": "s", "url": "https://s.example/mcp", "workspaces": ["research"], "auth": {"type": "oauth"}}
 
 
 class SetupKey:
@@ -73,7 +81,8 @@ async def deployed(folder: Path) -> AsyncIterator[Deployed]:
             DynamoTable(_patient(url, through), names, lambda: NOW, new_id=new_id) for through in (guarded.send, send)
         )
         keyring = LocalKeyring(folder / "key", random_bytes=os.urandom)
-        world = World(mine, keyring, SetupKey(), StandardOutput(), lambda: NOW, Policy())  # type: ignore[arg-type]
+        data_keys, output = LocalDataKeys(keyring, os.urandom), StandardOutput()
+        world = World(mine, keyring, data_keys, SetupKey(), output, lambda: NOW, Policy())  # type: ignore[arg-type]
         settings = Settings(
             public_url=URL,
             registry_table=names["registry"],
@@ -82,7 +91,7 @@ async def deployed(folder: Path) -> AsyncIterator[Deployed]:
             oidc_client_id="c",
         )
         admin = Administration(theirs, world.secrets, world.clock, check_url=str)
-        config = {"workspaces": [{"slug": "research"}], "servers": [{"slug": "s", "url": "https://s.example/mcp"}]}
+        config = {"workspaces": [{"slug": "research"}], "servers": [OAUTH_SERVER]}
         await admin.apply(ApplyDraft(config=ConfigDraft.model_validate(config)))
         yield Deployed(world, settings, guarded, theirs)
 
@@ -207,6 +216,37 @@ async def test_a_client_registers_and_gets_renews_and_loses_its_tokens_within_th
         await issuing.close()
     assert made.guarded.refused == []
     assert made.guarded.asked["UpdateItem", "grants"] > 0
+
+
+async def test_an_account_is_connected_and_taken_away_within_the_role(tmp_path: Path):
+    async with deployed(tmp_path) as made:
+        parts = sign_in(made.settings, made.world)
+        links = linking(made.settings, made.world, parts.egress)
+        owner = await parts.entrance.arrived(ANA, setup="the-setup-key")
+        await parts.throttle.check("connect_account", owner.id)
+        assert (await links.connectables.find("research", "s", owner)).holder == Holder("user", owner.id)
+        attempts = links.authorizing.attempts
+        made_at = Attempt(
+            "srv-s", "ws", Holder("user", owner.id), owner.id, "https://login.example", True, False, "https://s.example",
+            "c", True, "none", "https://login.example/token", None, None, ("read",), "v" * 64, None, "",
+        )  # fmt: skip
+        for _ in range(MAX_AT_ONCE + 2):
+            state = await attempts.begin("b" * 64, made_at)
+        assert await attempts.take("b" * 64, state) == made_at
+        registered, now = Registered("c", "none", None, None), made.world.clock()
+        kept, client = links.authorizing.registrations.kept, KeptClient(registered, links.own.callback, now)
+        await kept.keep("srv-s", "https://login.example", client, when=ABSENT)
+        await kept.forget("srv-s", "https://login.example", "c")
+        account = Connection(
+            "srv-s", Holder("user", owner.id), "https://login.example", "https://s.example", "c", "none",
+            "https://login.example/token", None, None, ("read",), ("read",), None, now, owner.email, now, None,
+        )  # fmt: skip
+        await links.connections.add(account, Tokens("a", "r"))
+        [found] = await Connected(made.world.table).of_member(owner.id)
+        await links.disconnecting.disconnect(found, None, by=owner.id)
+        assert await Connected(made.world.table).of_member(owner.id) == []
+        await parts.close()
+    assert made.guarded.refused == []
 
 
 @pytest.mark.parametrize("operation", ["UpdateItem", "DeleteItem"])

@@ -19,6 +19,7 @@ WRITERS: dict[str, set[str]] = {
     "member_email": {API, OAUTH},
     "member_identity": {API, OAUTH},
     "first_owner": {API, OAUTH},
+    "first_owner_of_old": {API},
     "workspace": {API},
     "server": {API},
     "group_mapping": {API},
@@ -42,6 +43,15 @@ WRITERS: dict[str, set[str]] = {
     "client_session": {API, MCP},
     "upstream_session": {API, MCP},
     "letter": {API, MCP},
+    "data_key": {API, OAUTH, MCP},
+    "identity_keys": {API, OAUTH, MCP},
+    "connection": {API, OAUTH, MCP},
+    "refresh_lease": {API, OAUTH, MCP},
+    "member_connection": {API, OAUTH},
+    "connect_attempt": {API, OAUTH},
+    "pending_consent": {API, OAUTH},
+    "upstream_client": {API, OAUTH},
+    "entered_client": {API, OAUTH},
     # Of one machine only: on AWS passwords are the provider's, and secrets are in Secrets Manager.
     "password": {API},
     "secret": {API},
@@ -90,7 +100,7 @@ def test_each_function_reads_the_secrets_that_it_needs_and_no_other(resources: d
     assert found == {
         MCP: {"upstream_*", "system/key-ring*"},
         API: {"AdminKey", "edge-key*"},
-        OAUTH: {"SetupKey", "oidc-client-secret*", "edge-key*", "system/key-ring*"},
+        OAUTH: {"SetupKey", "oidc-client-secret*", "edge-key*", "system/key-ring*", "upstream_*"},
     }
     assert _secrets(resources, OAUTH, "secretsmanager:CreateSecret") == {"system/key-ring*"}
     assert _secrets(resources, OAUTH, "secretsmanager:PutSecretValue") == set()

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from gateway_core import compose_stack
+from gateway_core.compose_lean import World
 from gateway_core.compose_stack import (
     FRESH_S,
     RETRY_S,
@@ -14,6 +16,7 @@ from gateway_core.compose_stack import (
     settled,
     settled_data_plane,
 )
+from gateway_core.egress import Policy
 from gateway_core.errors import StoreUnavailable
 from gateway_core.settings import Settings
 from gateway_core.web.mcp import McpApp
@@ -150,6 +153,38 @@ async def test_a_call_with_an_api_key_waits_for_no_settings_and_a_token_does():
     assert await waiting == [WRITTEN["PUBLIC_URL"]]
     assert await ask(app, [KEY]) == [WRITTEN["PUBLIC_URL"]]
     assert reads.times == 1
+
+
+async def test_a_call_that_turns_out_to_need_our_url_waits_for_it_and_no_other_call_with_a_key_does(monkeypatch):
+    """A server can be told who calls by a token that names the gateway: then a call with a key needs its URL."""
+    reads, naming, now = Reads(), asyncio.Event(), [100]
+    reads.answers.clear()
+
+    def data_plane(settings: Settings, _world: Any, own_url: Any = None) -> Any:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await send(await own_url() if naming.is_set() else "at once")
+
+        return app if own_url else said(settings)
+
+    monkeypatch.setattr(compose_stack, "data_plane", data_plane)
+    nothing: Any = None
+    world = World(nothing, nothing, nothing, nothing, nothing, nothing, Policy())
+    monkeypatch.setattr(compose_stack, "aws_world", lambda settings: world)
+    monkeypatch.setattr(compose_stack, "_reading", lambda settings: reads)
+    monkeypatch.setattr(compose_stack, "unix_time", lambda: now[0])
+    app = settled_data_plane(DEPLOYED)
+    assert await ask(app, [KEY]) == ["at once"]
+    naming.set()
+    waiting = asyncio.create_task(ask(app, [KEY]))
+    await settle()
+    assert not waiting.done()
+    reads.works = False
+    reads.answers.set()
+    with pytest.raises(StoreUnavailable, match="The gateway is starting"):
+        await waiting
+    reads.works = True
+    now[0] += RETRY_S
+    assert await ask(app, [KEY]) == [WRITTEN["PUBLIC_URL"]]
 
 
 async def test_a_client_that_leaves_while_settings_are_read_takes_them_from_nobody():

@@ -6,6 +6,7 @@ import os
 import pytest
 import yaml
 
+from gateway_core.aws.data_keys import CONTEXT
 from gateway_core.storage import keys
 from tests.lambda_.role import Role
 from tests.lambda_.template import integrations, listed, of_type, statements, statements_of
@@ -74,7 +75,13 @@ def test_no_permission_is_for_everything_where_iam_knows_less(resources):
             assert actions <= WITHOUT_NARROWER, statement
 
 
-SHARED = (keys.spoken("s"), keys.client_session("d"), keys.upstream_session("s", "d"), keys.letter("b", "N000001"))
+SHARED = (
+    keys.spoken("s"),
+    keys.client_session("d"),
+    keys.upstream_session("s", "d"),
+    keys.letter("b", "N000001"),
+    keys.data_key("w"),
+)
 """What the calls of the data plane leave for each other."""
 GRANTED = (keys.api_key("w", "k"), keys.secret("name"), keys.member_grants("m"), keys.authorization_code("d"))
 DECIDED = (keys.organisation_head(), keys.workspace("w"), keys.server("s"), keys.name("slug"))
@@ -132,15 +139,34 @@ def test_an_operator_decides_how_long_a_function_is_billed_for_waiting(resources
     assert variables[setting] == {"Ref": parameter}
 
 
-def test_the_key_is_used_only_through_secrets_manager_and_for_named_secrets(resources):
+def test_the_key_is_used_through_secrets_manager_for_named_secrets_and_directly_for_data_keys_alone(resources):
     uses = [one for one in statements(resources) if any(a.startswith("kms:") for a in listed(one["Action"]))]
-    assert uses
+    direct = [one for one in uses if one["Sid"] == "MakesAndUnwrapsDataKeys"]
     for one in uses:
         assert one["Resource"] == {"Fn::GetAtt": ["SecretsKey", "Arn"]}
-        assert one["Condition"]["StringEquals"]["kms:ViaService"]["Fn::Sub"].startswith("secretsmanager.")
-        assert one["Condition"]["StringLike"]["kms:EncryptionContext:SecretARN"]
+        if one not in direct:
+            assert one["Condition"]["StringEquals"]["kms:ViaService"]["Fn::Sub"].startswith("secretsmanager.")
+            assert one["Condition"]["StringLike"]["kms:EncryptionContext:SecretARN"]
+    for one in direct:
+        # Both: ForAllValues alone also holds where a request has no context at all.
+        assert one["Condition"] == {
+            "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": [CONTEXT]},
+            "Null": {"kms:EncryptionContextKeys": "false"},
+        }
+
+
+@pytest.mark.parametrize("name", ["McpRole", "ApiRole", "OAuthRole"])
+def test_every_function_that_reads_or_makes_connected_accounts_can_make_and_unwrap_their_keys(resources, name):
+    [one] = [one for one in statements_of(resources, name) if one["Sid"] == "MakesAndUnwrapsDataKeys"]
+    assert set(one["Action"]) == {"kms:GenerateDataKey", "kms:Decrypt"}
+
+
+def test_the_key_is_rotated_and_outlives_the_stack(resources):
     assert resources["SecretsKey"]["Properties"]["EnableKeyRotation"] is True
     assert resources["SecretsKey"]["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert resources["SecretsKey"]["UpdateReplacePolicy"] == "Retain"
+    for function in of_type(resources, "AWS::Lambda::Function").values():
+        assert function["Environment"]["Variables"]["KMS_KEY_ID"] == {"Fn::GetAtt": ["SecretsKey", "Arn"]}
 
 
 def test_every_log_is_kept_for_a_set_time_and_every_function_writes_to_one(resources):

@@ -75,7 +75,8 @@ async def test_the_set_up_link_makes_an_owner_whose_client_gets_a_token_that_the
         away = await browser.submit(await browser.open(link), "/oauth/setup")
         account = await browser.open(f"/oauth/callback?{await signed_in_at(away.url)}")
         assert "ana@acme.dev" in account.text
-        assert (await browser.open(link)).status == 403
+        assert "This gateway is set up already" in (await browser.open(link)).text
+        assert (await Browser(made.sign_in).open(link)).status == 403
 
         client = await register(browser.http, "Probe")
         assert (await made.call(None))[0] == 401

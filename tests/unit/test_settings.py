@@ -29,6 +29,11 @@ def test_the_public_url_is_an_origin_and_without_tls_only_on_the_machine_itself(
     assert read_settings({"PUBLIC_URL": url}).public_url == url
 
 
+@pytest.mark.parametrize("url", ["", "none", "https://x.example/a.json", "https://x.example:8443/oauth/a-b/c_d.json"])
+def test_the_metadata_document_is_where_an_operator_says_or_nowhere(url):
+    assert read_settings({"CLIENT_METADATA_URL": url}).client_metadata_url == url
+
+
 PLAIN = "http is for this machine alone (127.0.0.1, localhost, [::1]); else https"
 
 
@@ -57,6 +62,16 @@ PLAIN = "http is for this machine alone (127.0.0.1, localhost, [::1]); else http
         ("PUBLIC_URL", "http://localhost.example.com:8787", PLAIN),
         ("PUBLIC_URL", "http://127.0.0.2", PLAIN),
         ("PUBLIC_URL", "http://[::2]", PLAIN),
+        (
+            "CLIENT_METADATA_URL",
+            "http://x.example/a.json",
+            "CLIENT_METADATA_URL='http://x.example/a.json': give the https",
+        ),
+        ("CLIENT_METADATA_URL", "https://x.example", "with a path"),
+        ("CLIENT_METADATA_URL", "https://x.example/", "with a path"),
+        ("CLIENT_METADATA_URL", "https://x.example/../a", "with a path"),
+        ("CLIENT_METADATA_URL", "https://x.example/a?b=c", "with a path"),
+        ("CLIENT_METADATA_URL", "https://u@x.example/a", "with a path"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_told_by_name_with_what_it_takes(name, value, told):

@@ -9,6 +9,8 @@ from gateway_core.admin.authority import demand
 from gateway_core.admin.drafts import ClientDraft
 from gateway_core.errors import NotFound
 from gateway_core.issuer.registered import Registered, RegisteredClients
+from gateway_core.registry import client_policy
+from gateway_core.registry.client_policy import ClientPolicy
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +30,15 @@ class Clients:
         """
         demand(self.actor, "clients.read")
         return await self._clients().all()
+
+    async def policy(self) -> ClientPolicy:
+        """Which clients may come in that nobody here entered.
+
+        Raises:
+            NotAllowed: The actor may not see them.
+        """
+        demand(self.actor, "clients.read")
+        return await client_policy.read(self.admin.table)
 
     async def create(self, draft: ClientDraft) -> tuple[Registered, str | None]:
         """A new client, and its secret if it has one, which is not kept.

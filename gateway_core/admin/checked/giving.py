@@ -15,9 +15,9 @@ def asked(authority: Authority, draft: InvitationDraft) -> Roles:
         NotAllowed: They are not the actor's to give.
     """
     actor = authority.actor
+    demand_rank(actor, draft.organisation)
     if draft.organisation != "member" or not draft.workspaces:
         demand(actor, "members.invite")
-    demand_rank(actor, draft.organisation)
     given: dict[str, WorkspaceRole] = {}
     for slug, role in draft.workspaces.items():
         given[authority.workspace(slug, "members.invite", ("workspaces", slug)).id] = role
@@ -34,10 +34,10 @@ def changed(authority: Authority, member: Member, draft: RolesDraft) -> Roles:
     before = authority.judged(member).given
     organisation, workspaces = before.organisation, dict(before.workspaces)
     if draft.organisation is not None:
-        demand(authority.actor, "members.change")
         if draft.organisation != organisation:
             demand_rank(authority.actor, draft.organisation)
             demand_rank(authority.actor, organisation)
+        demand(authority.actor, "members.change")
         organisation = draft.organisation
     for slug, role in draft.workspaces.items():
         workspace = authority.workspace(slug, "members.change", ("workspaces", slug))
@@ -49,12 +49,13 @@ def changed(authority: Authority, member: Member, draft: RolesDraft) -> Roles:
 
 
 def demand_rank(actor: Actor, role: OrganisationRole) -> None:
-    """Go on only if `role` is not above the actor's own. What a workspace's admin gives or takes is asked elsewhere.
+    """Go on unless `role` is an owner's and the actor is none. Asked first: no other rule says who can help. Which
+    roles beneath that are the actor's to give or take is asked elsewhere.
 
     Raises:
-        NotAllowed: It is above.
+        NotAllowed: It takes an owner.
     """
-    if role != "member" and not may_give(actor, role):
+    if role == "owner" and not may_give(actor, role):
         raise NotAllowed(
             f"You are signed in as {actor.name}. Only an owner of the organisation makes somebody an owner, "
             "or changes one."

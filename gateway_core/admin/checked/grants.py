@@ -78,7 +78,8 @@ class Grants:
         wanted = [keys.grant(place, grant_id) for place in places]
         for start in range(0, len(wanted), 100):
             for item in await self.admin.table.get_many(wanted[start : start + 100]):
-                if item is not None:
+                # What a removed member let a client do has ended already (`access/grants.py`).
+                if item is not None and not item.data.get("removed"):
                     return item
         return None
 

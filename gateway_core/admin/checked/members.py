@@ -55,7 +55,7 @@ class Members:
         ]  # fmt: skip
 
     async def get(self, member_id: str) -> Member:
-        """One member.
+        """One member, by id or, as everywhere here, by e-mail address.
 
         Raises:
             NotFound: There is none whom the actor may see.
@@ -122,8 +122,8 @@ class Members:
             Conflict: Somebody else changed them at the same time.
         """
         member = await self.get(member_id)
-        demand(self.actor, "members.remove")
         giving.demand_rank(self.actor, member.roles.organisation)
+        demand(self.actor, "members.remove")
         await self.admin.people.remove(member.id, since=member)
         self._log("member_removed", member)
         try:
@@ -166,7 +166,9 @@ class Members:
 
     async def _found(self, member_id: str) -> tuple[Member, Authority]:
         """A member whom the actor sees, and the registry as it stood no earlier: it has every workspace of theirs."""
-        member = await self.admin.people.get(member_id)
+        people = self.admin.people
+        # No id has an @ in it.
+        member = await (people.by_email(member_id) if "@" in member_id else people.get(member_id))
         authority = await self._authority()
         if member is None or not self._sees(authority.judged(member)):
             raise _missing(member_id)

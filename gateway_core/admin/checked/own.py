@@ -1,6 +1,5 @@
-"""What is one member's own: their keys, what they let clients do, and the servers that they can use."""
+"""What is one member's own: their keys, what they let clients do, their accounts, and the servers that they can use."""
 
-from collections import defaultdict
 from dataclasses import dataclass
 from itertools import islice
 
@@ -10,10 +9,14 @@ from gateway_core.access.roles import Actor
 from gateway_core.admin import api_keys
 from gateway_core.admin.administration import Administration
 from gateway_core.admin.state import State
+from gateway_core.connect.connected import Connected
+from gateway_core.connect.disconnecting import Revoked
 from gateway_core.errors import NotFound
 from gateway_core.issuer.grants import Grants
 from gateway_core.registry.members import Member
+from gateway_core.registry.reach import usable
 from gateway_core.storage import keys
+from gateway_core.upstream.connections import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +63,35 @@ class Own:
                 return
         raise NotFound(f"You have let no client do anything under the id {grant_id!r}.", reason="unknown_grant")
 
+    async def connections(self) -> list[Connection]:
+        """Their own accounts at servers, by server id."""
+        if self.actor.member is None:
+            return []
+        return await Connected(self.admin.table).of_member(self.actor.member.id)
+
+    async def disconnect(self, server: str) -> Revoked:
+        """Take one of them away, here and at its authorization server. The server by slug or id.
+
+        Raises:
+            NotFound: They have none there.
+        """
+        servers = [stored.record for stored in (await self.admin.state()).servers.values()]
+        for connection in await self.connections():
+            # One of a server that is gone has no slug any more.
+            found = next((one for one in servers if one.id == connection.server_id), None)
+            if server in (connection.server_id, None if found is None else found.slug):
+                return await self.admin.let_go(connection, found, by=self.actor.id)
+        raise NotFound(f"You have connected no account at {server!r}.", reason="unknown_connection")
+
 
 def reach(member: Member, state: State, limit: int) -> list[tuple[str, str]]:
     """The servers that a member can use, each in each workspace: slugs of workspace and server, in order, at most
     `limit`. Pure."""
-    everywhere = [slug for slug, server in state.servers.items() if server.record.workspaces == "all"]
-    there: dict[str, list[str]] = defaultdict(list)
-    for slug, server in state.servers.items():
-        for workspace_id in () if server.record.workspaces == "all" else server.record.workspaces:
-            there[workspace_id].append(slug)
+    workspaces = (stored.record for _, stored in sorted(state.workspaces.items()))
+    servers = (stored.record for _, stored in sorted(state.servers.items()))
     pairs = (
-        (place, slug)
-        for place, workspace in sorted(state.workspaces.items())
-        if member.reaches(workspace.record.id)
-        for slug in sorted(everywhere + there[workspace.record.id])
-    )
+        (workspace.slug, server.slug)
+        for workspace, inside in usable(member, workspaces, servers)
+        for server in inside
+    )  # fmt: skip
     return list(islice(pairs, limit))

@@ -6,12 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gateway_core.errors import UpstreamClosed, UpstreamError, UpstreamForgot, UpstreamTimedOut
+from gateway_core.errors import GatewayError, UpstreamClosed, UpstreamForgot, UpstreamTimedOut
 from gateway_core.protocol import outbound
 from gateway_core.protocol.inbound import Call
 from gateway_core.proxy.answering import note
 from gateway_core.proxy.lines.remote import TELL_S
-from gateway_core.proxy.place import Place
+from gateway_core.proxy.place import Place, midway
 from gateway_core.upstream.answers import Message
 from gateway_core.upstream.sessions import Guest
 from gateway_core.upstream.sse_sessions import SseSession, SseSessions
@@ -75,7 +75,7 @@ class SseLine:
     async def cancel(self) -> None:
         """See proxy.lines.Line.cancel."""
         if not self._done and self.session.connection.alive and self.call.id is not None:
-            with suppress(UpstreamError):
+            with suppress(GatewayError):
                 await self._tell(outbound.cancelled(self.call.id))
 
     async def _next(self) -> Message:
@@ -98,4 +98,5 @@ class SseLine:
 
     async def _tell(self, call: Call) -> None:
         deadline = asyncio.get_running_loop().time() + TELL_S
-        await self.session.connection.send(call, deadline=deadline)
+        with midway(self.place.server):
+            await self.session.connection.send(call, deadline=deadline)

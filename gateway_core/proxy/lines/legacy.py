@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway_core.egress import Response
-from gateway_core.errors import UpstreamClosed, UpstreamUnreachable
+from gateway_core.errors import Refused, UpstreamClosed, UpstreamUnreachable
 from gateway_core.protocol.inbound import Call
 from gateway_core.proxy.answering import finished_message
 from gateway_core.proxy.lines.remote import Remote
@@ -58,7 +58,7 @@ class LegacyLine:
             response = await self.remote.upstream.listen(
                 place.server, place.dialect(None), event_id, deadline=self.deadline
             )
-        except UpstreamUnreachable as problem:
+        except (UpstreamUnreachable, Refused) as problem:
             raise UpstreamClosed(f"{place.server.name} could not be reached again before it answered.") from problem
         if response.status == 200 and is_stream(response):
             return response

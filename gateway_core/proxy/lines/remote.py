@@ -6,10 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway_core.errors import UpstreamClosed, UpstreamError, UpstreamRefused
+from gateway_core.errors import GatewayError, UpstreamClosed, UpstreamRefused
 from gateway_core.protocol import outbound
 from gateway_core.protocol.inbound import Call
-from gateway_core.proxy.place import HOLDER_GONE, Place
+from gateway_core.proxy.place import HOLDER_GONE, Place, midway
 from gateway_core.upstream.answers import refused
 from gateway_core.upstream.client import UpstreamClient
 from gateway_core.upstream.reading import read_whole
@@ -61,16 +61,17 @@ class Remote:
 
     async def cancel(self) -> None:
         """Say that nobody waits for the call any more. Never raises."""
-        with suppress(UpstreamError):
+        with suppress(GatewayError):
             await self._tell(outbound.cancelled(self.address.call_id))
 
     async def _tell(self, call: Call) -> tuple[int, Mapping[str, str]]:
         place, at = self.place, self.address
         deadline = asyncio.get_running_loop().time() + TELL_S
         dialect = place.sessionless().within(at.version, at.session_id)
-        if at.endpoint is None:
-            response = await self.upstream.post(place.server, call, dialect, deadline=deadline)
-        else:
-            response = await self.upstream.post_to(at.endpoint, place.server, call, dialect, deadline=deadline)
+        with midway(place.server):
+            if at.endpoint is None:
+                response = await self.upstream.post(place.server, call, dialect, deadline=deadline)
+            else:
+                response = await self.upstream.post_to(at.endpoint, place.server, call, dialect, deadline=deadline)
         await read_whole(response)
         return response.status, response.headers

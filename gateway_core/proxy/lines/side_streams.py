@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway_core.egress import Response
-from gateway_core.errors import UpstreamError
+from gateway_core.errors import GatewayError, UpstreamError
 from gateway_core.proxy.place import Place
 from gateway_core.upstream.answers import Message, read_message
 from gateway_core.upstream.client import UpstreamClient
@@ -127,7 +127,7 @@ class SideStreams:
         place, deadline = side.place, asyncio.get_running_loop().time() + LIFE_S
         try:
             response = await self.upstream.listen(place.server, place.dialect(None), None, deadline=deadline)
-        except UpstreamError:
+        except GatewayError:
             _remember(self._refused, side.key)
             return None
         if response.status == 200 and is_stream(response):

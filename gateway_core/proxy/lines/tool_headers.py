@@ -30,7 +30,7 @@ class ToolHeaders:
     """One per process."""
 
     upstream: UpstreamClient
-    _held: dict[tuple[str, str, str], tuple[Paths, float]] = field(default_factory=dict)
+    _held: dict[tuple[str, str, str, str], tuple[Paths, float]] = field(default_factory=dict)
 
     async def fields(self, place: Place, message: Mapping[str, Any], *, fresh: bool = False) -> list[tuple[str, str]]:
         """The `Mcp-Param-…` headers of a modern request; none for anything but `tools/call`.
@@ -53,7 +53,7 @@ class ToolHeaders:
             raise UpstreamGarbage(f"An argument cannot be sent as {place.server.name} wants it: {error}.") from None
 
     async def _paths(self, place: Place, *, fresh: bool) -> Paths:
-        key = (place.server.id, place.server.url, place.caller.principal)
+        key = (place.server.id, place.server.url, place.caller.principal, place.account)
         paths, until = self._held.get(key, ({}, 0.0))
         if fresh or time.monotonic() >= until:
             paths, for_s = await self._listed(place)

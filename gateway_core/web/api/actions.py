@@ -39,11 +39,15 @@ ACTIONS: Final[dict[str, Action | Literal["own"]]] = {
     "DELETE /api/v1/clients/{client_id}": "clients.write",
     "GET /api/v1/grants": "grants.read",
     "DELETE /api/v1/grants/{grant_id}": "grants.revoke",
+    "GET /api/v1/connections": "connections.read",
+    "DELETE /api/v1/connections/{server}/{holder}": "connections.disconnect",
     "GET /api/v1/me": OWN,
     "GET /api/v1/me/keys": OWN,
     "DELETE /api/v1/me/keys/{key_id}": OWN,
     "GET /api/v1/me/grants": OWN,
     "DELETE /api/v1/me/grants/{grant_id}": OWN,
+    "GET /api/v1/me/connections": OWN,
+    "DELETE /api/v1/me/connections/{server}": OWN,
 }
 """The door asks whether the actor may do this anywhere; `admin.checked` asks again for the workspace it is about."""
 

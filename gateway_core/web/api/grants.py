@@ -13,6 +13,7 @@ from gateway_core.admin.checked.grants import GrantFilter, Grants
 from gateway_core.admin.checked.registry import Registry
 from gateway_core.admin.drafts import ClientDraft
 from gateway_core.issuer.registered import Registered
+from gateway_core.registry import client_policy
 from gateway_core.registry.members import Member
 from gateway_core.web.api.actions import Asking
 
@@ -22,8 +23,11 @@ def client_routes(app: FastAPI, administration: Administration) -> None:
 
     @app.get("/api/v1/clients")
     async def list_clients(actor: Asking) -> dict[str, Any]:
-        """The OAuth clients that administrators entered. Others register themselves, or have a metadata document."""
-        return {"clients": [_client_told(each) for each in await Clients(administration, actor).listed()]}
+        """The OAuth clients that administrators entered; and `policy`: which of the others are let in, as the section
+        `clients` of the configuration says it."""
+        clients = Clients(administration, actor)
+        found, policy = await clients.listed(), await clients.policy()
+        return {"clients": [_client_told(each) for each in found], "policy": client_policy.to_data(policy)}
 
     @app.post("/api/v1/clients", status_code=201)
     async def create_client(draft: ClientDraft, actor: Asking) -> dict[str, Any]:

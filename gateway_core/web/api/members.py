@@ -17,14 +17,14 @@ from gateway_core.web.api.actions import Asking
 
 SIGN_IN: Final = (
     "They sign in with the identity provider, with this e-mail address. Where it does not vouch for addresses, "
-    "send them a link: gatehouse members link"
+    "send them a link: gatehouse members link {email}"
 )
 LINK: Final = "Send them this link. Whoever opens it first chooses the password; a newer link takes its place."
 LINK_TO_PROVIDER: Final = (
     "Send them this link. Whoever opens it first and signs in with the identity provider becomes this member, unless "
     "the provider vouches for another address; a newer link takes its place."
 )
-JOIN_AGAIN: Final = "They join again by a link: gatehouse members link"
+JOIN_AGAIN: Final = "They join again by a link, which you make and send them: gatehouse members link {email}"
 LINK_ENDED: Final = "Their link has ended, since they may do more now; make a new one: gatehouse members link {email}"
 JOINED: Final = "They have joined already, and sign in as always."
 LINK_ELSEWHERE: Final = "They have not joined yet. Somebody whose roles cover all of theirs can make them a link."
@@ -69,7 +69,7 @@ def member_routes(app: FastAPI, administration: Administration) -> None:
     async def unlink(member_id: str, actor: Asking) -> dict[str, Any]:
         """Let a member sign in with another account: they keep what is theirs, and are signed out everywhere."""
         unlinked = await told(actor, await Members(administration, actor).unlink(member_id))
-        return {**unlinked, "next": JOIN_AGAIN if administration.passwords else SIGN_IN}
+        return {**unlinked, "next": _for(JOIN_AGAIN if administration.passwords else SIGN_IN, unlinked["email"])}
 
 
 def _invitation_routes(app: FastAPI, administration: Administration) -> None:
@@ -123,8 +123,12 @@ def member_told(member: Member, slugs: Mapping[str, str]) -> dict[str, Any]:
 
 def link_ended(member: Member) -> str:
     """What to do for somebody whose link ended."""
+    return _for(LINK_ENDED, member.email)
+
+
+def _for(words: str, email: str) -> str:
     # In quotes where a shell would read the address otherwise.
-    return LINK_ENDED.format(email=quote(member.email))
+    return words.format(email=quote(email))
 
 
 def _roles_told(roles: Roles, slugs: Mapping[str, str]) -> dict[str, Any]:
@@ -153,4 +157,4 @@ def _next(administration: Administration, now: Invited) -> str:
         return JOINED
     if now.link_ended:
         return link_ended(now.member)
-    return LINK_ELSEWHERE if administration.passwords else SIGN_IN
+    return LINK_ELSEWHERE if administration.passwords else _for(SIGN_IN, now.member.email)

@@ -69,8 +69,6 @@ async def _on_http_error(_: Request, error: Exception) -> JSONResponse:
 
 
 def _words(error: dict[str, Any]) -> str:
-    if error["type"] == "extra_forbidden":
-        return f"unknown field {error['loc'][-1]!r}"
     if error["type"] == "missing":
         return f"the field {error['loc'][-1]!r} is missing"
     if error["type"] in ("model_type", "model_attributes_type", "dict_type"):

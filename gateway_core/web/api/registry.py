@@ -9,6 +9,7 @@ from gateway_core.admin.checked.registry import Registry
 from gateway_core.admin.drafts import ApplyDraft, SecretDraft
 from gateway_core.admin.planning import Change
 from gateway_core.registry import servers
+from gateway_core.registry.upstream_auth import granularity_of
 from gateway_core.web.api.actions import Asking
 
 
@@ -37,7 +38,8 @@ def registry_routes(app: FastAPI, administration: Administration) -> None:
             data = servers.to_data(stored.record)
             if data["workspaces"] != "all":
                 data["workspaces"] = sorted(slugs[id_] for id_ in data["workspaces"] if id_ in slugs)
-            data["auth"] = {"type": data["auth"]["type"]}
+            data["auth"] = {"type": data["auth"]["type"], "granularity": granularity_of(stored.record.auth)}
+            data["headers"] = [header.name for header in stored.record.headers]
             if data["jwt_validation"] is not None:
                 data["jwt_validation"] = {"issuer": data["jwt_validation"]["issuer"]}
             found.append(data)

@@ -6,17 +6,22 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
+from gateway_core.connect.client_metadata import CALLBACK_PATH, DOCUMENT_PATH
 from gateway_core.errors import GatewayError, MethodNotAllowed, NotFound
 from gateway_core.ports import Clock, Table
 from gateway_core.web.edge import Edge
 from gateway_core.web.oauth.account import Account
+from gateway_core.web.oauth.connecting import CONNECTED, Connecting
 from gateway_core.web.oauth.consent import Consent
 from gateway_core.web.oauth.desk import Desk
 from gateway_core.web.oauth.door import behind_door
-from gateway_core.web.oauth.endpoints import Endpoints, preflight
+from gateway_core.web.oauth.endpoints import Endpoints, own_document, preflight
 from gateway_core.web.oauth.entering import Entering
+from gateway_core.web.oauth.key_set import PATH as KEY_SET_PATH
+from gateway_core.web.oauth.key_set import KeySet
 from gateway_core.web.oauth.next_path import setup_path
 from gateway_core.web.oauth.own_name import under_own_name
+from gateway_core.web.oauth.pending_consents import PendingConsents
 from gateway_core.web.oauth.problems import answer
 from gateway_core.web.oauth.render import STILL_HEADERS, Pages
 from gateway_core.web.oauth.setting_up import SettingUp
@@ -35,10 +40,13 @@ class OAuthApp:
         table: Where keys are kept.
         edge: The door.
         close: Called once at the end.
+        key_set: What servers verify with who calls.
     """
 
-    def __init__(self, desk: Desk, table: Table, edge: Edge, close: Callable[[], Awaitable[None]]) -> None:
-        app = oauth_app(desk, table=table, clock=desk.stamps.clock)
+    def __init__(
+        self, desk: Desk, table: Table, edge: Edge, close: Callable[[], Awaitable[None]], key_set: KeySet
+    ) -> None:
+        app = oauth_app(desk, key_set, table=table, clock=desk.stamps.clock)
         self._app = behind_door(edge, desk.pages, under_own_name(desk.public_url, app))
         self.desk = desk
         self.close = close
@@ -53,22 +61,26 @@ class OAuthApp:
         return None if token is None else self.desk.public_url + setup_path(token)
 
 
-def oauth_app(desk: Desk, *, table: Table, clock: Clock) -> FastAPI:
+def oauth_app(desk: Desk, key_set: KeySet, *, table: Table, clock: Clock) -> FastAPI:
     """The application without its door."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     _problems(app, desk.pages)
-    _pages(app, desk, Account(desk, table, clock))
+    consent = Consent(desk, PendingConsents(table, clock))
+    _pages(app, desk, Account(desk, table, clock), consent)
+    _connecting(app, Connecting(desk, consent))
     _endpoints(app, Endpoints(desk.issuer, desk.sign_in.throttle))
+    _at(app, DOCUMENT_PATH, get=own_document(desk.linking.own, table))
+    _at(app, KEY_SET_PATH, get=key_set.show, options=preflight)
     return app
 
 
 def owns(path: str) -> bool:
     """True for the paths that are this application's, where it shares a port with others."""
-    return path in _OWN or path.startswith(("/oauth/", "/.well-known/"))
+    return path in _OWN or path.startswith(("/oauth/", "/connect/", "/.well-known/"))
 
 
-def _pages(app: FastAPI, desk: Desk, account: Account) -> None:
-    consent, entering, setting_up = Consent(desk), Entering(desk), SettingUp(desk)
+def _pages(app: FastAPI, desk: Desk, account: Account, consent: Consent) -> None:
+    entering, setting_up = Entering(desk), SettingUp(desk)
     _at(app, "/authorize", get=consent.ask, post=consent.decide)
     _at(app, "/oauth/signin", get=entering.ask, post=entering.enter)
     _at(app, "/oauth/callback", get=entering.back)
@@ -78,6 +90,14 @@ def _pages(app: FastAPI, desk: Desk, account: Account) -> None:
     _at(app, "/oauth/account", get=account.show, post=account.end)
     _at(app, "/oauth/style.css", get=_file(desk.pages.style, "text/css; charset=utf-8"))
     _at(app, "/oauth/icon.svg", get=_file(desk.pages.icon, "image/svg+xml"))
+
+
+def _connecting(app: FastAPI, connecting: Connecting) -> None:
+    _at(app, "/connect/{ticket}", get=connecting.by_ticket)
+    _at(app, "/connect/{workspace}/{server}", get=connecting.ask, post=connecting.leave)
+    _at(app, "/connect/{workspace}/{server}/disconnect", post=connecting.disconnect)
+    _at(app, CALLBACK_PATH, get=connecting.back)
+    _at(app, CONNECTED, get=connecting.done)
 
 
 def _endpoints(app: FastAPI, endpoints: Endpoints) -> None:

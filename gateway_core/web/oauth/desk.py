@@ -1,9 +1,11 @@
 """What every page works with, and one visit of a browser as it arrives."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from fastapi import Request, Response
 
+from gateway_core.connect.linking import Linking
 from gateway_core.errors import BadRequest, Conflict, GatewayError
 from gateway_core.headers import Headers, read_headers
 from gateway_core.issuer.grants import Grants
@@ -18,6 +20,12 @@ from gateway_core.web.oauth.problems import answer
 from gateway_core.web.oauth.reach import Reach
 from gateway_core.web.oauth.render import Pages, moved
 from gateway_core.web.oauth.stamps import Stamps
+
+STALE: Final = (
+    "This form was made for another tab or browser, so nobody was signed in. Use this one. If it says the same again, "
+    "allow this site to keep cookies."
+)
+"""What stands over a form that is shown anew, where the one that was sent belongs to no name of this browser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,7 @@ class Desk:
     grants: Grants
     sign_in: SignIn
     reach: Reach
+    linking: Linking
     stamps: Stamps
     pages: Pages
 
@@ -88,11 +97,13 @@ class Desk:
         return page if visit.cookie else with_cookie(page, set_cookie(self.public_url, cookie))
 
     async def let_in(self, visit: Visit, member: Member, next_path: str) -> Response:
-        """Sign the browser in under a new name, and send it on: who knew the old name comes in nowhere."""
+        """Sign the browser in under a new name, and send it on: who knew the old name comes in nowhere. Where the
+        answer with the new name was lost, the browser gets it once more."""
         try:
             cookie = await self.sign_in.sessions.start(member.id, instead_of=visit.cookie)
         except Conflict:
-            # Another tab was quicker by a moment. Two new names would make the page there worthless.
+            # Another tab was quicker by a moment, with another account. A second name would make the page there
+            # worthless; where a browser has none of them, the sign-in page says why (`entering.Entering.ask`).
             return moved(next_path)
         return with_cookie(moved(next_path), set_cookie(self.public_url, cookie))
 
@@ -100,7 +111,8 @@ class Desk:
 def other_browser() -> BadRequest:
     """The refusal of a page that was made for another browser, or for a session that has ended."""
     return BadRequest(
-        "This page belongs to another browser, or to a sign-in that has ended. Start again from your app.",
+        "This page belongs to another browser, or to a sign-in that has ended. If an app sent you here, start again "
+        "from it.",
         reason="other_browser",
     )
 

@@ -10,10 +10,13 @@ from typing import Final
 from fastapi import Request, Response
 
 from gateway_core.access.throttle import Throttle
+from gateway_core.connect.client_metadata import OwnClient
 from gateway_core.errors import NotFound
 from gateway_core.headers import Headers, read_headers
 from gateway_core.issuer.issuer import Answer, Issuer
 from gateway_core.issuer.token_grants import refreshed_grant
+from gateway_core.ports import Table
+from gateway_core.storage import keys
 from gateway_core.web.oauth.desk import address_of
 from gateway_core.web.oauth.problems import ANY_PAGE, NEVER_STORED, json_answer
 
@@ -68,6 +71,19 @@ class Endpoints:
         """RFC 7662. Not for web pages: whoever asks has a secret."""
         await self.throttle.check("token", address_of(request))
         return await _asked(request, self.issuer.introspect, {})
+
+
+def own_document(own: OwnClient, table: Table) -> Callable[[Request], Awaitable[Response]]:
+    """GET of who the gateway is as a client of others (draft-ietf-oauth-client-id-metadata-document-00)."""
+
+    async def document(_: Request) -> Response:
+        head = await table.get(keys.organisation_head())
+        found = own.document("" if head is None else str(head.data["name"]))
+        if found is None:
+            raise NotFound("This gateway has no metadata document: nobody could fetch it.")
+        return json_answer(found, 200, METADATA)
+
+    return document
 
 
 async def preflight(_: Request) -> Response:

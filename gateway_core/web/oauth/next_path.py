@@ -12,12 +12,16 @@ JOIN: Final = "/oauth/join"
 ANOTHER: Final = "another"
 _AUTHORIZE: Final = re.compile(r"/authorize\?[!-\[\]-~]{0,16000}")
 """Printable ASCII but the backslash, which some browsers read as a slash."""
+_CONNECT: Final = re.compile(r"/connect/(?:[A-Za-z0-9_-]{1,1024}|[a-z0-9-]{1,63}/[a-z0-9-]{1,63})")
+"""A ticket, or the slugs of workspace and server. What waits for the end of it belongs to a session, and to none anew."""
 _PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F))).replace("\\", "")
 
 
 def safe_next(text: str | None) -> str:
     """`text` where it is one of the places that signing in leads to, else the account page."""
-    return text if text is not None and _AUTHORIZE.fullmatch(text) else ACCOUNT
+    if text is not None and (_AUTHORIZE.fullmatch(text) or _CONNECT.fullmatch(text)):
+        return text
+    return ACCOUNT
 
 
 def authorize_path(query: str) -> str:
@@ -28,6 +32,16 @@ def authorize_path(query: str) -> str:
 def escaped(query: str) -> str:
     """`query`, byte for byte, but what no URL may hold is escaped."""
     return quote(query, safe=_PRINTABLE, encoding="latin-1")
+
+
+def connect_path(workspace: str, server: str) -> str:
+    """The page on which the account for a server is connected; both by slug."""
+    return f"/connect/{quote(workspace, safe='')}/{quote(server, safe='')}"
+
+
+def ticket_path(ticket: str) -> str:
+    """The same, as a refused call has linked it."""
+    return f"/connect/{quote(ticket, safe='')}"
 
 
 def signin_path(next_path: str) -> str:
@@ -48,6 +62,11 @@ def setup_path(token: str) -> str:
 def join_path(token: str) -> str:
     """The path of an invitation link, likewise."""
     return f"{JOIN}?token={quote(token, safe='')}"
+
+
+def another_join_path(token: str) -> str:
+    """The same for somebody who signed out to join: at the identity provider they choose an account."""
+    return f"{join_path(token)}&as={ANOTHER}"
 
 
 def token_in(path: str, page: str) -> str | None:

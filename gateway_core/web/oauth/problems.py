@@ -8,8 +8,10 @@ from fastapi import Response
 
 from gateway_core.errors import (
     Conflict,
+    ConnectFailed,
     GatewayError,
     MethodNotAllowed,
+    NotAllowed,
     NotFound,
     OAuthError,
     OriginRefused,
@@ -40,15 +42,23 @@ def json_answer(body: Any, status: int, fields: Mapping[str, str]) -> Response:
 class _Words(NamedTuple):
     title: str
     way_on: str
+    account: bool = False
+    """Whether there is a link to one's own access, which leads over the sign-in page where nobody is signed in."""
 
 
 _BY_REASON: Final[Mapping[str, _Words]] = {
     "invalid_client": _Words("This app is not known here", ""),
     "client_not_allowed": _Words("This app is not allowed here", ""),
     "expired_page": _Words("This page has expired", ""),
-    "other_browser": _Words("This page cannot be used here", ""),
+    "other_browser": _Words("This page cannot be used here", "", account=True),
+    "passwords_tried": _Words("Too many attempts", "Forgot the password? An administrator can send you a new link."),
     "setup_closed": _Words("This set-up link does not work", ""),
+    "setup_unknown": _Words("This set-up link does not work", ""),
+    "set_up_already": _Words("This gateway is set up already", "", account=True),
+    "signed_in_already": _Words("You are signed in already", "", account=True),
+    "not_yours": _Words("There is nothing to end", "", account=True),
     "invitation_unknown": _Words("This invitation does not work", ""),
+    "key_refused": _Words("Connected accounts cannot be read", ""),
 }
 _BY_CLASS: Final[tuple[tuple[type[GatewayError], _Words], ...]] = (
     (NotFound, _Words("There is no such page", "")),
@@ -59,6 +69,8 @@ _BY_CLASS: Final[tuple[tuple[type[GatewayError], _Words], ...]] = (
     (StoreUnavailable, _Words("The gateway cannot read its store", "Try again in a moment.")),
     (Conflict, _Words("Somebody changed this at the same time", "Load the page again and look what is there now.")),
     (SignInFailed, _Words("You are not signed in", "")),
+    (ConnectFailed, _Words("Nothing was connected", "")),
+    (NotAllowed, _Words("Somebody else has to do this", "")),
     (OAuthError, _Words("This request cannot be answered", "Start again from your app.")),
 )
 
@@ -83,6 +95,7 @@ def answer(pages: Pages, path: str, error: GatewayError, next_path: str = ACCOUN
         title=words.title,
         message=error.message,
         way_on=words.way_on,
+        account=ACCOUNT if words.account else "",
         sign_in=another_signin_path(next_path) if isinstance(error, SignInFailed) or next_path != ACCOUNT else "",
     )
     page.headers.update(_extra(error))

@@ -16,6 +16,7 @@ from gateway_core.ports import Table
 from gateway_core.registry import servers, workspaces
 from gateway_core.registry.directory import Directory
 from gateway_core.registry.members import Member
+from gateway_core.registry.reach import usable
 from gateway_core.registry.servers import Server
 from gateway_core.registry.workspaces import Workspace
 from gateway_core.storage import keys
@@ -81,6 +82,11 @@ class Reach:
     table: Table
     directory: Directory
 
+    async def organisation(self) -> str:
+        """The organisation's name; "" before anything was configured."""
+        head = await self.table.get(keys.organisation_head())
+        return "" if head is None else str(head.data["name"])
+
     async def places(self, member: Member) -> tuple[Place, ...]:
         """Every workspace that `member` reaches, by name, each with all of its servers; empty where they reach none."""
         return await self._places(member, await self._servers())
@@ -139,11 +145,8 @@ class Reach:
             workspaces.workspace_from_data(item.data)
             async for item in every(self.table, keys.ORGANISATION, keys.WORKSPACE_PREFIX)
         ]
-        return tuple(
-            Place(workspace, tuple(server for server in among if server.in_workspace(workspace.id)))
-            for workspace in sorted(found, key=lambda one: one.name.casefold())
-            if member.reaches(workspace.id)
-        )
+        by_name = sorted(found, key=lambda one: one.name.casefold())
+        return tuple(Place(workspace, inside) for workspace, inside in usable(member, by_name, among))
 
     async def _servers(self) -> tuple[Server, ...]:
         found = [

@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gateway_core.admin.drafts import ClientDraft, GroupsDraft, InvitationDraft, KeyDraft, RolesDraft
+from gateway_core.admin.draft import MAX_GUESSED
+from gateway_core.admin.drafts import (
+    ClientDraft,
+    GroupsDraft,
+    InvitationDraft,
+    KeyDraft,
+    RolesDraft,
+    WorkspaceDraft,
+)
 
 URI = "https://app.example.com/cb"
 
@@ -70,3 +78,13 @@ def test_an_address_is_kept_in_lower_case_and_a_services_name_as_it_is():
     assert InvitationDraft(email=" Ana@Acme.dev ").email == "ana@acme.dev"
     assert KeyDraft(workspace="research", kind="user", subject="Ana@Acme.dev").subject == "ana@acme.dev"
     assert KeyDraft(workspace="research", kind="service", subject="CI@Build").subject == "CI@Build"
+
+
+def test_an_unknown_field_is_told_with_the_nearest_one_there_is_and_of_very_many_only_the_first_are():
+    with pytest.raises(ValidationError) as told:
+        WorkspaceDraft.model_validate({"slug": "a", "slgu": "a", "nmae": "A", "zzz": 1})
+    words = [each["msg"].partition(")")[2] for each in told.value.errors()]
+    assert words == ["; did you mean 'slug'?", "; did you mean 'name'?", ""]
+    with pytest.raises(ValidationError) as told:
+        WorkspaceDraft.model_validate({f"slug{n}": 1 for n in range(MAX_GUESSED + 5)})
+    assert sum("did you mean" in each["msg"] for each in told.value.errors()) == MAX_GUESSED

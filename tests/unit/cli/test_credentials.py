@@ -71,6 +71,7 @@ ODD = {
     "a token that no header holds": kept(access_token="\u00e9\n"),
     "no token": kept(refresh_token=""),
     "a name that is a list": kept(name=[]),
+    "one that ended, without why": '{"logins": {}, "ended": {"https://g.example": {"name": "ana"}}}',
     "a list of those that ended": '{"logins": {}, "ended": []}',
     "nested without end": "[" * 100_000,
     "no text": "\udcff",
@@ -88,10 +89,10 @@ def test_a_login_that_ended_is_remembered_until_the_next_one_or_until_it_is_forg
     credentials, url = Credentials(tmp_path), "https://a.example.com"
     for after in (lambda: credentials.put(url, LOGIN), lambda: credentials.forget(url)):
         credentials.put(url, LOGIN)
-        credentials.end(url)
-        assert (credentials.get(url), credentials.ended(url)) == (None, LOGIN.name)
+        credentials.end(url, why="Revoked.")
+        assert (credentials.get(url), credentials.ended(url)) == (None, (LOGIN.name, "Revoked."))
         # A second command that finds it ended knows no more, and takes nothing away.
         credentials.put("https://b.example.com", LOGIN)
-        assert credentials.ended(url) == LOGIN.name
+        assert credentials.ended(url) == (LOGIN.name, "Revoked.")
         after()
         assert credentials.ended(url) is None

@@ -25,7 +25,8 @@ from gateway_core.ports import Table
 from gateway_core.registry import servers
 from gateway_core.registry.members import Roles
 from gateway_core.registry.people import People
-from gateway_core.registry.servers import NoAuth, Server
+from gateway_core.registry.servers import Server
+from gateway_core.registry.upstream_auth import NoAuth
 from gateway_core.storage import keys
 from gateway_core.storage.sqlite import SqliteTable
 from tests.contracts.conftest import MovedClock

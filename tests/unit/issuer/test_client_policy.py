@@ -113,7 +113,7 @@ async def test_what_only_looks_like_an_allowed_url_is_no_client(home: House, cli
 async def test_who_registered_itself_is_refused_by_its_name_and_a_made_up_id_is_unknown(home: House):
     client_id, _ = await home.dynamic(client_name="Probe")
     await decide(home, ClientPolicy(dynamic_registration=False))
-    assert "as this one did: Probe. Ask an administrator" in (await refusal(home, client_id)).message
+    assert "as this one did under the name 'Probe'. Ask an administrator" in (await refusal(home, client_id)).message
     assert await home.issuer.clients.find(client_id[:-1] + ("A" if client_id[-1] != "A" else "B")) is None
     await decide(home, ClientPolicy("none"))
     assert await home.issuer.clients.find(client_id) is not None

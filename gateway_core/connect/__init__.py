@@ -1,0 +1,1 @@
+"""Getting an account at an upstream server linked: here the gateway is the OAuth client."""

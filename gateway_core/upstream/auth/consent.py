@@ -1,0 +1,65 @@
+"""What callers hear where an account has to be connected: a link, where they can do so themselves, else who can."""
+
+import hashlib
+from dataclasses import dataclass
+
+from gateway_core.access.roles import Actor, may_connect
+from gateway_core.errors import ConsentRequired, Refused
+from gateway_core.registry.upstream_auth import Granularity
+from gateway_core.upstream.auth.asked import Asked
+from gateway_core.upstream.tickets import Tickets
+
+AGAIN = "open it, then call again."
+
+
+@dataclass(frozen=True, slots=True)
+class Consents:
+    """Stateless. `public_url` is the gateway's own address; empty while nobody has said it."""
+
+    tickets: Tickets
+    public_url: str
+
+    async def needed(self, asked: Asked, granularity: Granularity, why: str) -> Refused:
+        """The refusal of a call for which an account has to be connected.
+
+        Args:
+            asked: The request.
+            granularity: Whose account it is.
+            why: The reason as a whole sentence.
+        """
+        member, name = asked.behalf.member, asked.server.name
+        if granularity == "user" and member is None:
+            return _nobodys(asked)
+        if not self.public_url:
+            told = f"{why} This gateway does not know its own address, under which that is done."
+            return Refused(f"{told} Ask its operator to set PUBLIC_URL.", reason="no_public_url")
+        if member is None or not may_connect(Actor(member.email, member), granularity, asked.behalf.workspace.id):
+            return self._others(asked, granularity, why)
+        ticket = await self.tickets.seal(
+            member.id, asked.server.id, asked.behalf.workspace.id, client=asked.behalf.client
+        )
+        url = f"{self.public_url}/connect/{ticket}"
+        # The literal word is what programs look for in the message, and models show what follows it.
+        told = f"{why} authorization_url: {url} — {AGAIN}"
+        named = hashlib.sha256(ticket.encode()).hexdigest()[:32]
+        return ConsentRequired(told, server_name=name, url=url, elicitation_id=named)
+
+    def _others(self, asked: Asked, granularity: Granularity, why: str) -> Refused:
+        place = asked.behalf.workspace
+        who = "An owner or admin of the organisation"
+        if granularity == "workspace":
+            who += f", or an admin of the workspace {place.name},"
+        url = f"{self.public_url}/connect/{place.slug}/{asked.server.slug}"
+        return Refused(f"{why} {who} connects it at {url}", reason="not_connected")
+
+
+def _nobodys(asked: Asked) -> Refused:
+    """The caller is nobody who could have an account."""
+    caller, name = asked.behalf.caller, asked.server.name
+    if caller.kind == "service":
+        whose, instead = f"this key belongs to the service {caller.subject}", "Use a person's key"
+    else:
+        whose = f"this token is of {caller.issuer}, whose people have no accounts of their own here"
+        instead = "Sign in at this gateway, or use a person's key"
+    told = f"{name} acts as the person who calls, and {whose}. {instead}, or let an administrator set another "
+    return Refused(f"{told}`granularity` for {name}: workspace or organisation.", reason="no_person")
