@@ -59,9 +59,8 @@ async def register(trail: Trail, found: Found, own: OwnClient, *, organisation: 
     method = next((one for one in METHODS if one in found.auth_methods), None)
     if method is None:
         return f"it wants clients to prove themselves by {shortened(', '.join(found.auth_methods))}"
+    # No `scope`: it would be all that this client may ever ask for (RFC 7591 section 2); a server may want more later.
     wanted = {**own.metadata(organisation), "token_endpoint_auth_method": method}
-    if found.scopes:
-        wanted["scope"] = " ".join(found.scopes)
     heard = await trail.send("POST", found.registration_endpoint or "", HEADERS, json_text.write(wanted))
     made = read(heard, own.callback, asked=method, now=now)
     if isinstance(made, str):

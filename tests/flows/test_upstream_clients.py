@@ -120,7 +120,6 @@ async def test_the_gateway_registers_itself_once_and_says_who_it_is(gw: Gateway,
         "response_types": ["code"],
         "software_id": SOFTWARE_ID,
         "token_endpoint_auth_method": "client_secret_basic",
-        "scope": "mcp:read",
     }
     again = await gw.at(found_at(auth))
     assert replace(again, steps=()) == replace(first, steps=())

@@ -11,7 +11,8 @@ from gateway_core.errors import GatewayError, MethodNotAllowed, NotFound
 from gateway_core.ports import Clock, Table
 from gateway_core.web.edge import Edge
 from gateway_core.web.oauth.account import Account
-from gateway_core.web.oauth.connecting import CONNECTED, Connecting
+from gateway_core.web.oauth.coming_back import CONNECTED, ComingBack
+from gateway_core.web.oauth.connecting import Connecting
 from gateway_core.web.oauth.consent import Consent
 from gateway_core.web.oauth.desk import Desk
 from gateway_core.web.oauth.door import behind_door
@@ -67,7 +68,7 @@ def oauth_app(desk: Desk, key_set: KeySet, *, table: Table, clock: Clock) -> Fas
     _problems(app, desk.pages)
     consent = Consent(desk, PendingConsents(table, clock))
     _pages(app, desk, Account(desk, table, clock), consent)
-    _connecting(app, Connecting(desk, consent))
+    _connecting(app, Connecting(desk, consent), ComingBack(desk, consent))
     _endpoints(app, Endpoints(desk.issuer, desk.sign_in.throttle))
     _at(app, DOCUMENT_PATH, get=own_document(desk.linking.own, table))
     _at(app, KEY_SET_PATH, get=key_set.show, options=preflight)
@@ -92,12 +93,12 @@ def _pages(app: FastAPI, desk: Desk, account: Account, consent: Consent) -> None
     _at(app, "/oauth/icon.svg", get=_file(desk.pages.icon, "image/svg+xml"))
 
 
-def _connecting(app: FastAPI, connecting: Connecting) -> None:
+def _connecting(app: FastAPI, connecting: Connecting, coming_back: ComingBack) -> None:
     _at(app, "/connect/{ticket}", get=connecting.by_ticket)
     _at(app, "/connect/{workspace}/{server}", get=connecting.ask, post=connecting.leave)
     _at(app, "/connect/{workspace}/{server}/disconnect", post=connecting.disconnect)
-    _at(app, CALLBACK_PATH, get=connecting.back)
-    _at(app, CONNECTED, get=connecting.done)
+    _at(app, CALLBACK_PATH, get=coming_back.back)
+    _at(app, CONNECTED, get=coming_back.done)
 
 
 def _endpoints(app: FastAPI, endpoints: Endpoints) -> None:

@@ -5,8 +5,8 @@ Nothing is begun without a click on a page of ours, and nothing that a query hol
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 
@@ -15,30 +15,18 @@ from gateway_core.connect.authorizing import Intent, wanted_scopes
 from gateway_core.connect.connectable import Connectable
 from gateway_core.connect.discovery import Found
 from gateway_core.connect.linking import Linking
-from gateway_core.connect.locations import origin_of
 from gateway_core.connect.steps import DiscoveryFailed
-from gateway_core.errors import BadRequest, ConnectFailed, GatewayError, NotFound, Refused
+from gateway_core.errors import ConnectFailed, NotFound, Refused
 from gateway_core.registry.members import Member
 from gateway_core.signin.sessions import Session
 from gateway_core.upstream.tickets import MAX_CLIENT
-from gateway_core.web.oauth.accounts_shown import ENDED, shown_account, what_next
+from gateway_core.web.oauth.accounts_shown import ENDED, shown_account
 from gateway_core.web.oauth.consent import Consent
 from gateway_core.web.oauth.desk import Desk, Visit, other_browser
 from gateway_core.web.oauth.forms import parameter
 from gateway_core.web.oauth.next_path import ACCOUNT, connect_path, signin_path, ticket_path
+from gateway_core.web.oauth.pending_consents import Waiting
 from gateway_core.web.oauth.render import form_target, moved
-
-CONNECTED: Final = "/oauth/connected"
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A client that was allowed, and is answered once its server's account is connected, or not."""
-
-    name: str
-    """Of the decision (`PendingConsents`)."""
-    client: str
-    redirect_uri: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +72,7 @@ class Connecting:
         visit = await self.desk.visit(request)
         if visit.session is None:
             return moved(signin_path(connect_path(**_slugs(request))))
-        waiting = await self._waiting(visit.session, parameter(visit.query, "then"))
+        waiting = await self.consent.waiting.look(visit.session.digest, parameter(visit.query, "then"))
         return await self._page(visit.session, await self._found(request, visit.session), waiting=waiting)
 
     async def leave(self, request: Request) -> Response:
@@ -96,7 +84,7 @@ class Connecting:
         held = await self.desk.stamps.read(fields_.get("found"), context=_context(session, wanted))
         if held["url"] != wanted.server.url:
             raise ConnectFailed(f"{wanted.server.name} was changed meanwhile. Load the page anew.", reason="changed")
-        waiting = await self._waiting(session, fields_.get("then"))
+        waiting = await self.consent.waiting.look(session.digest, fields_.get("then"))
         program = waiting.client if waiting else fields_.get("program", "")[:MAX_CLIENT]
         intent = Intent(
             server=wanted.server,
@@ -127,65 +115,9 @@ class Connecting:
         told = await self.linking.disconnecting.disconnect(connection, wanted.server, by=session.member.id)
         return moved(f"{ACCOUNT}?ended={ENDED[told]}")
 
-    async def back(self, request: Request) -> Response:
-        """GET /oauth/upstream-callback: an authorization server sent the browser back."""
-        visit = await self.desk.visit(request)
-        session = visit.session
-        if session is None:
-            raise ConnectFailed(
-                "Nobody is signed in in this browser any more, so nothing was connected. Start again from your app.",
-                reason="attempt_unknown",
-            )
-        member, callback = session.member, self.linking.callback
-        returned = await callback.taken(visit.query, browser=session.digest, member=member)
-        attempt = returned.attempt
-        # Whatever they were, or the server was, when they left: this is when it counts.
-        wanted = await self.linking.connectables.find(attempt.workspace_id, attempt.server_id, member)
-        wanted.check()
-        if wanted.holder != attempt.holder or origin_of(wanted.server.url) != attempt.origin:
-            raise ConnectFailed(
-                f"{wanted.server.name} was changed meanwhile, so nothing was connected. Start again.", reason="changed"
-            )
-        waiting = await self._waiting(session, attempt.then)
-        try:
-            await callback.finish(returned, wanted.server, wanted.auth, member)
-        except (ConnectFailed, Refused) as problem:
-            if waiting is None:
-                raise
-            return self._not_connected(session, wanted, waiting, problem)
-        if waiting is not None:
-            return moved(await self.consent.resume(session, waiting.name))
-        told = {"workspace": wanted.workspace.id, "server": wanted.server.id, "program": attempt.program}
-        stamp = await self.desk.stamps.press(told, context=_done(session))
-        return moved(f"{CONNECTED}?of={quote(stamp, safe='')}")
-
-    async def done(self, request: Request) -> Response:
-        """GET /oauth/connected: what to do now."""
-        visit = await self.desk.visit(request)
-        if visit.session is None:
-            return moved(signin_path(ACCOUNT))
-        try:
-            held = await self.desk.stamps.read(parameter(visit.query, "of"), context=_done(visit.session))
-        except BadRequest:
-            return moved(ACCOUNT)
-        wanted = await self.linking.connectables.find(held["workspace"], held["server"], visit.session.member)
-        connection = await self.linking.connections.get(wanted.server.id, wanted.holder)
-        if connection is None:
-            return moved(ACCOUNT)
-        return self.desk.pages.page(
-            "connected",
-            account=shown_account(connection, wanted.server, path=""),
-            whose=_whose(wanted),
-            next=what_next(held["program"]),
-        )
-
     async def _found(self, request: Request, session: Session) -> Connectable:
         slugs = _slugs(request)
         return await self.linking.connectables.find(slugs["workspace"], slugs["server"], session.member)
-
-    async def _waiting(self, session: Session, name: str | None) -> Waiting | None:
-        held = await self.consent.waiting.look(session.digest, name or "")
-        return None if held is None or not name else Waiting(name, held.client, held.redirect_uri)
 
     async def _page(
         self, session: Session, wanted: Connectable, *, program: str = "", waiting: Waiting | None = None
@@ -209,11 +141,11 @@ class Connecting:
         return self.desk.pages.page(
             "connect",
             status=200 if found is not None else 400,
-            form_to=_leads_to(facts["way"], arrived.waiting),
+            form_to=leads_on_to(facts["way"], arrived.waiting),
             server=wanted.server.name,
             host=urlsplit(wanted.server.url).netloc,
             organisation=wanted.organisation,
-            whose=_whose(wanted),
+            whose=whose(wanted),
             shared=wanted.holder.granularity != "user",
             account=None if connection is None else shown_account(connection, wanted.server, path=here),
             member=session.member,
@@ -223,21 +155,6 @@ class Connecting:
             waiting=arrived.waiting,
             wrong=wrong,
             **facts,
-        )
-
-    def _not_connected(
-        self, session: Session, wanted: Connectable, waiting: Waiting, problem: GatewayError
-    ) -> Response:
-        """Why nothing was connected, with the way on for a client that is allowed all the same: its calls will tell."""
-        return self.desk.pages.page(
-            "not_connected",
-            status=400,
-            form_to=_leads_to(None, waiting),
-            message=problem.message,
-            here=f"{connect_path(wanted.workspace.slug, wanted.server.slug)}?then={waiting.name}",
-            server=wanted.server.name,
-            waiting=waiting,
-            csrf=session.csrf,
         )
 
     async def _way(self, session: Session, wanted: Connectable, found: Found) -> dict[str, Any]:
@@ -287,7 +204,7 @@ def _found_from(held: Mapping[str, Any]) -> Found:
     return Found(**told, steps=())
 
 
-def _leads_to(way: Mapping[str, Any] | None, waiting: Waiting | None) -> str | None:
+def leads_on_to(way: Mapping[str, Any] | None, waiting: Waiting | None) -> str | None:
     """CSP sources for the forms of the page: the authorization server's scheme, since it leads on as it likes, and what
     the client that waits leads to."""
     further = form_target(waiting.redirect_uri) if waiting is not None else ""
@@ -296,7 +213,7 @@ def _leads_to(way: Mapping[str, Any] | None, waiting: Waiting | None) -> str | N
     return f"{way['scheme'] + ':' if way else ''} {further}".strip()
 
 
-def _whose(wanted: Connectable) -> str:
+def whose(wanted: Connectable) -> str:
     """Who will act as the account, as the subject of a sentence."""
     match wanted.holder.granularity:
         case "user":
@@ -309,7 +226,3 @@ def _whose(wanted: Connectable) -> str:
 
 def _context(session: Session, wanted: Connectable) -> str:
     return f"connect:{session.digest}:{wanted.server.id}:{wanted.holder.id}"
-
-
-def _done(session: Session) -> str:
-    return f"connected:{session.digest}"

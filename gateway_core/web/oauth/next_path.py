@@ -13,7 +13,7 @@ ANOTHER: Final = "another"
 _AUTHORIZE: Final = re.compile(r"/authorize\?[!-\[\]-~]{0,16000}")
 """Printable ASCII but the backslash, which some browsers read as a slash."""
 _CONNECT: Final = re.compile(r"/connect/(?:[A-Za-z0-9_-]{1,1024}|[a-z0-9-]{1,63}/[a-z0-9-]{1,63})")
-"""A ticket, or the slugs of workspace and server. What waits for the end of it belongs to a session, and to none anew."""
+"""A ticket, or the slugs of workspace and server. What waits for the end of it is lost with the session it was in."""
 _PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F))).replace("\\", "")
 
 

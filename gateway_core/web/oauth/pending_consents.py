@@ -29,6 +29,16 @@ class PendingConsent:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A client that was allowed, and is answered once its server's account is connected, or not."""
+
+    name: str
+    """Of the decision."""
+    client: str
+    redirect_uri: str
+
+
+@dataclass(frozen=True, slots=True)
 class PendingConsents:
     """The store. `browser` is the SHA-256 of the cookie of the session in which it was allowed."""
 
@@ -43,13 +53,14 @@ class PendingConsents:
         await self.table.put(key, asdict(consent), when=ABSENT, expires_at=until)
         return name
 
-    async def look(self, browser: str, name: str) -> PendingConsent | None:
-        """The decision; None where this browser has none of that name, or not any more."""
+    async def look(self, browser: str, name: str | None) -> Waiting | None:
+        """Who waits for a decision to be carried out; None where this browser has none of that name, or not any
+        more."""
         item = await self.table.get(keys.pending_consent(browser, _digest(name))) if name else None
-        return None if item is None else PendingConsent(**item.data)
+        return None if item is None or not name else Waiting(name, item.data["client"], item.data["redirect_uri"])
 
     async def take(self, browser: str, name: str) -> PendingConsent | None:
-        """The same, once."""
+        """The decision, once."""
         item = await self.table.get(keys.pending_consent(browser, _digest(name))) if name else None
         if item is None:
             return None

@@ -1,0 +1,107 @@
+"""Coming back from a server's authorization server: what became of it, and where to go on."""
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from fastapi import Request, Response
+
+from gateway_core.connect.connectable import Connectable
+from gateway_core.connect.linking import Linking
+from gateway_core.connect.locations import origin_of
+from gateway_core.errors import BadRequest, ConnectFailed, GatewayError, Refused
+from gateway_core.signin.sessions import Session
+from gateway_core.web.oauth.accounts_shown import shown_account, what_next
+from gateway_core.web.oauth.connecting import leads_on_to, whose
+from gateway_core.web.oauth.consent import Consent
+from gateway_core.web.oauth.desk import Desk
+from gateway_core.web.oauth.forms import parameter
+from gateway_core.web.oauth.next_path import ACCOUNT, connect_path, signin_path
+from gateway_core.web.oauth.pending_consents import Waiting
+from gateway_core.web.oauth.render import moved
+
+CONNECTED: Final = "/oauth/connected"
+
+
+@dataclass(frozen=True, slots=True)
+class ComingBack:
+    """The end of connecting an account."""
+
+    desk: Desk
+    consent: Consent
+
+    @property
+    def linking(self) -> Linking:
+        """What the pages are built on."""
+        return self.desk.linking
+
+    async def back(self, request: Request) -> Response:
+        """GET /oauth/upstream-callback: an authorization server sent the browser back."""
+        visit = await self.desk.visit(request)
+        session = visit.session
+        if session is None:
+            raise ConnectFailed(
+                "Nobody is signed in in this browser any more, so nothing was connected. Start again from your app.",
+                reason="attempt_unknown",
+            )
+        member, callback = session.member, self.linking.callback
+        returned = await callback.taken(visit.query, browser=session.digest, member=member)
+        attempt = returned.attempt
+        # Whatever they were, or the server was, when they left: this is when it counts.
+        wanted = await self.linking.connectables.find(attempt.workspace_id, attempt.server_id, member)
+        wanted.check()
+        if wanted.holder != attempt.holder or origin_of(wanted.server.url) != attempt.origin:
+            raise ConnectFailed(
+                f"{wanted.server.name} was changed meanwhile, so nothing was connected. Start again.", reason="changed"
+            )
+        waiting = await self.consent.waiting.look(session.digest, attempt.then)
+        try:
+            await callback.finish(returned, wanted.server, wanted.auth, member)
+        except (ConnectFailed, Refused) as problem:
+            if waiting is None:
+                raise
+            return self._not_connected(session, wanted, waiting, problem)
+        if waiting is not None:
+            return moved(await self.consent.resume(session, waiting.name))
+        told = {"workspace": wanted.workspace.id, "server": wanted.server.id, "program": attempt.program}
+        stamp = await self.desk.stamps.press(told, context=_done(session))
+        return moved(f"{CONNECTED}?of={quote(stamp, safe='')}")
+
+    async def done(self, request: Request) -> Response:
+        """GET /oauth/connected: what to do now."""
+        visit = await self.desk.visit(request)
+        if visit.session is None:
+            return moved(signin_path(ACCOUNT))
+        try:
+            held = await self.desk.stamps.read(parameter(visit.query, "of"), context=_done(visit.session))
+        except BadRequest:
+            return moved(ACCOUNT)
+        wanted = await self.linking.connectables.find(held["workspace"], held["server"], visit.session.member)
+        connection = await self.linking.connections.get(wanted.server.id, wanted.holder)
+        if connection is None:
+            return moved(ACCOUNT)
+        return self.desk.pages.page(
+            "connected",
+            account=shown_account(connection, wanted.server, path=""),
+            whose=whose(wanted),
+            next=what_next(held["program"]),
+        )
+
+    def _not_connected(
+        self, session: Session, wanted: Connectable, waiting: Waiting, problem: GatewayError
+    ) -> Response:
+        """Why nothing was connected, with the way on for a client that is allowed all the same: its calls will tell."""
+        return self.desk.pages.page(
+            "not_connected",
+            status=400,
+            form_to=leads_on_to(None, waiting),
+            message=problem.message,
+            here=f"{connect_path(wanted.workspace.slug, wanted.server.slug)}?then={waiting.name}",
+            server=wanted.server.name,
+            waiting=waiting,
+            csrf=session.csrf,
+        )
+
+
+def _done(session: Session) -> str:
+    return f"connected:{session.digest}"
