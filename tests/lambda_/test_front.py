@@ -26,6 +26,7 @@ OAUTH_ROUTES = {
     "/revoke",
     "/introspect",
     "/oauth/{proxy+}",
+    "/connect/{proxy+}",
 }
 
 
