@@ -84,10 +84,10 @@ class Import:
 def imports(which: str, *, environment: dict[str, str], rounds: int = 7) -> Import:
     """Median over fresh processes; the first, which writes the byte code, does not count."""
     command: Sequence[str] = [sys.executable, "-c", TIMED.format(IMPORTS[which])]
+    # What is deployed is compiled beforehand, so it must be here too, whatever this shell says of byte code.
+    env = {**os.environ, **environment, "PYTHONDONTWRITEBYTECODE": ""}
     found = []
     for _ in range(rounds + 1):
-        done = subprocess.run(
-            command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=True
-        )
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
         found.append([float(number) for number in done.stdout.split()])
     return Import(ms=statistics.median(ms for ms, _ in found[1:]), mb=statistics.median(mb for _, mb in found[1:]))
