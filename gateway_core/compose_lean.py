@@ -137,7 +137,7 @@ def _forwarding(
         secrets=HeldSecrets(world.secrets, clock),
         connections=Connections(table, sealing, clock),
         leases=Leases(table, clock),
-        consents=Consents(Tickets(world.keyring, clock), settings.public_url),
+        consents=Consents(Tickets(world.keyring, clock), own_url),
         identities=callers,
     )
     upstream = UpstreamClient(egress, proofs, callers)

@@ -6,14 +6,16 @@ import re
 
 import pytest
 
+from gateway_core.compose_lean import data_plane
+from gateway_core.settings import Settings
 from gateway_core.upstream.connections import Tokens
 from gateway_core.upstream.tickets import Ticket, Tickets
 from tests.flows.actors import PUBLIC
 from tests.flows.foreign import EC, ISSUER, public, token
-from tests.flows.gateways import INITIALIZE
+from tests.flows.gateways import INITIALIZE, call
 from tests.flows.linear import URL, Linear, linear
 from tests.flows.token_servers import connections_of
-from tests.flows.upstreams import Asked, Json, text
+from tests.flows.upstreams import Asked, Json, serving, text
 
 SCOPES = {"www-authenticate": 'Bearer error="insufficient_scope", scope="write admin"'}
 FOREIGN = {"issuer": ISSUER, "jwks": public(EC), "algorithms": ["ES256"], "audience": "https://gateway.acme.example"}
@@ -104,6 +106,21 @@ async def test_a_gateway_that_does_not_know_its_address_says_what_its_operator_h
             "Linear acts as you, and you have not connected your account there. This gateway does not know its own "
             "address, under which that is done. Ask its operator to set PUBLIC_URL."
         )
+
+
+async def test_a_gateway_that_learns_its_address_later_waits_for_it_where_a_link_is_told(tmp_path):
+    async def own_url() -> str:
+        return "https://late.example"
+
+    async with linear(tmp_path, public_url="") as at:
+        gw = at.gw
+        mcp = data_plane(Settings(public_url="", gatehouse_data=tmp_path), gw.world, own_url)
+        async with serving(mcp) as port:
+            address = f"http://127.0.0.1:{port}/research/linear/mcp"
+            response = await gw.http.post(address, json=call(), headers=gw.headers(at.key))
+            told = response.json()["result"]["content"][0]["text"]
+            assert "authorization_url: https://late.example/connect/" in told
+        await mcp.close()
 
 
 async def test_a_permission_that_has_ended_is_asked_for_again_with_the_reason(tmp_path):

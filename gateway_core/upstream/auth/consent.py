@@ -7,6 +7,7 @@ from gateway_core.access.roles import Actor, may_connect
 from gateway_core.errors import ConsentRequired, Refused
 from gateway_core.registry.upstream_auth import Granularity
 from gateway_core.upstream.auth.asked import Asked
+from gateway_core.upstream.identity import OwnUrl
 from gateway_core.upstream.tickets import Tickets
 
 AGAIN = "open it, then call again."
@@ -14,10 +15,10 @@ AGAIN = "open it, then call again."
 
 @dataclass(frozen=True, slots=True)
 class Consents:
-    """Stateless. `public_url` is the gateway's own address; empty while nobody has said it."""
+    """Stateless. `own_url` gives the gateway's own address; empty where nobody has said it."""
 
     tickets: Tickets
-    public_url: str
+    own_url: OwnUrl
 
     async def needed(self, asked: Asked, granularity: Granularity, why: str) -> Refused:
         """The refusal of a call for which an account has to be connected.
@@ -30,27 +31,30 @@ class Consents:
         member, name = asked.behalf.member, asked.server.name
         if granularity == "user" and member is None:
             return _nobodys(asked)
-        if not self.public_url:
+        public_url = await self.own_url()
+        if not public_url:
             told = f"{why} This gateway does not know its own address, under which that is done."
             return Refused(f"{told} Ask its operator to set PUBLIC_URL.", reason="no_public_url")
         if member is None or not may_connect(Actor(member.email, member), granularity, asked.behalf.workspace.id):
-            return self._others(asked, granularity, why)
+            return _others(asked, granularity, why, public_url)
         ticket = await self.tickets.seal(
             member.id, asked.server.id, asked.behalf.workspace.id, client=asked.behalf.client
         )
-        url = f"{self.public_url}/connect/{ticket}"
+        url = f"{public_url}/connect/{ticket}"
         # The literal word is what programs look for in the message, and models show what follows it.
         told = f"{why} authorization_url: {url} — {AGAIN}"
         named = hashlib.sha256(ticket.encode()).hexdigest()[:32]
         return ConsentRequired(told, server_name=name, url=url, elicitation_id=named)
 
-    def _others(self, asked: Asked, granularity: Granularity, why: str) -> Refused:
-        place = asked.behalf.workspace
-        who = "An owner or admin of the organisation"
-        if granularity == "workspace":
-            who += f", or an admin of the workspace {place.name},"
-        url = f"{self.public_url}/connect/{place.slug}/{asked.server.slug}"
-        return Refused(f"{why} {who} connects it at {url}", reason="not_connected")
+
+def _others(asked: Asked, granularity: Granularity, why: str, public_url: str) -> Refused:
+    """It is for others to connect."""
+    place = asked.behalf.workspace
+    who = "An owner or admin of the organisation"
+    if granularity == "workspace":
+        who += f", or an admin of the workspace {place.name},"
+    url = f"{public_url}/connect/{place.slug}/{asked.server.slug}"
+    return Refused(f"{why} {who} connects it at {url}", reason="not_connected")
 
 
 def _nobodys(asked: Asked) -> Refused:
