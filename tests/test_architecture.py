@@ -169,6 +169,8 @@ def test_files_and_functions_stay_small():
                 lines = (node.end_lineno or 0) - node.lineno + 1
                 if lines > MAX_FUNCTION:
                     large.append(f"{name_of(path)}.{node.name}: {lines} lines")
+    tests = sorted((ROOT / "tests").rglob("*.py"))
+    large += [str(path.relative_to(ROOT)) for path in tests if path.read_text().count("\n") > MAX_LINES]
     assert large == []
 
 

@@ -23,6 +23,7 @@ from gateway_core.web.oauth.key_set import KEPT_S
 from tests.contracts.conftest import MovedClock
 from tests.contracts.keepers import Keeper, vault
 from tests.contracts.reading import data_of
+from tests.contracts.together import Counted, Together
 
 DAY_S = 86_400
 
@@ -90,23 +91,6 @@ async def test_a_private_key_is_in_the_store_sealed_and_in_no_repr(one: Identity
     for shown in (repr(stored), repr(b64decode(kept["sealed"])), repr(one), repr(vars(one.vault))):
         assert prime not in shown
         assert private.decode() not in shown
-
-
-class Together:
-    """A store that answers its first question for the keys when every process has asked it."""
-
-    def __init__(self, table: Table, all_here: asyncio.Barrier) -> None:
-        self._table, self._all_here, self._first = table, all_here, True
-
-    def __getattr__(self, verb: str) -> Any:
-        return getattr(self._table, verb)
-
-    async def get(self, key: Any) -> Any:
-        found = await self._table.get(key)
-        if key == keys.identity_keys() and self._first:
-            self._first = False
-            await self._all_here.wait()
-        return found
 
 
 async def test_processes_that_need_the_first_key_at_once_end_with_one(table: Table, keeper: Keeper, clock: MovedClock):
@@ -194,27 +178,6 @@ async def test_a_process_looks_for_another_key_every_five_minutes_and_never_betw
     clock.now += 1
     await asyncio.gather(*(one.signer() for _ in range(10)))
     assert counted.gets == looked + 1
-
-
-class Counted:
-    """A store that counts who asks for the keys."""
-
-    def __init__(self, table: Table) -> None:
-        self._table, self.gets = table, 0
-        self.refusal: Exception | None = None
-        """What becomes of every write."""
-
-    def __getattr__(self, verb: str) -> Any:
-        return getattr(self._table, verb)
-
-    async def get(self, key: Any) -> Any:
-        self.gets += key == keys.identity_keys()
-        return await self._table.get(key)
-
-    async def put(self, key: Any, data: Any, **named: Any) -> Any:
-        if self.refusal is not None:
-            raise self.refusal
-        return await self._table.put(key, data, **named)
 
 
 async def test_a_caller_who_leaves_while_the_key_is_made_takes_it_from_nobody(one: IdentityKeys):

@@ -1,5 +1,5 @@
 """Every place where the gateway calls a URL that somebody else wrote, as one table: `DOORS`. Those that stand in the
-configuration are refused there already: `SAVED`.
+configuration are refused there already: `saved_fields.SAVED`.
 
 A new place gets a row. There is none for icons, `resource_link`s and other URLs in what servers say: those are handed
 to the client as text, and no part of the gateway fetches them (`test_ssrf_doors.py` holds that).
@@ -10,12 +10,12 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from gateway_core.connect.asking import EgressAsker
 from gateway_core.connect.discovery import Found
-from gateway_core.connect.locations import refusal_of, server_documents
+from gateway_core.connect.locations import server_documents
 from gateway_core.connect.quoting import quoted, readable
 from gateway_core.connect.registering import register
 from gateway_core.connect.steps import Trail
@@ -23,10 +23,24 @@ from gateway_core.errors import SignInFailed
 from gateway_core.issuer.metadata_documents import host_of, is_document_url
 from gateway_core.ports import Put
 from gateway_core.signin.cookies import new_value
-from gateway_core.signin.discovery import read_metadata
 from gateway_core.storage import keys
 from gateway_core.upstream.client import origin_of
 from gateway_core.upstream.token_endpoint import Client, TokenRequest, revocation
+from tests.flows.account_answers import (
+    HOME,
+    NOT_HERE,
+    account_server,
+    as_json,
+    challenge,
+    documents,
+    metadata,
+    naming,
+    resource,
+    unsaid,
+    unusable,
+    unusable_issuer,
+    unusable_place,
+)
 from tests.flows.foreign import token
 from tests.flows.houses import IDP, House
 from tests.flows.upstreams import Json
@@ -34,7 +48,6 @@ from tests.internet import PUBLIC_ADDRESS, page
 from tests.internet import Found as Answers
 from tests.ssrf import Case
 
-HOME: Final = "home.example"
 """Whose URL is beyond doubt, where a case is not about that."""
 HOMES: Final = (HOME, "idp.example")
 SHOWN: Final = token()
@@ -95,11 +108,7 @@ async def _call(made: House, case: Case, credential: str = "") -> str:
     return f"{result.get('_meta', {}).get('gatehouse/reason')}: {words}".replace(slug(case), "SERVER")
 
 
-def _json(value: Any) -> bytes:
-    return page(json.dumps(value).encode())
-
-
-SUNNY: Final = _json({"jsonrpc": "2.0", "id": 1, "result": {"resultType": "complete", "content": []}})
+SUNNY: Final = as_json({"jsonrpc": "2.0", "id": 1, "result": {"resultType": "complete", "content": []}})
 
 
 def _server_url(data: Json, case: Case) -> None:
@@ -134,11 +143,11 @@ def _reachable(case: Case) -> list[Answers]:
     return [[case.accepted.address if case.accepted else PUBLIC_ADDRESS]]
 
 
-_BELIEVED: Final[Json] = {"issuer": "https://login.acme.example", "audience": "x"}
-_BY_KEYS: Final[Json] = {"jwt_validation": {**_BELIEVED, "jwks_uri": f"https://{HOME}/keys"}}
+BELIEVED: Final[Json] = {"issuer": "https://login.acme.example", "audience": "x"}
+_BY_KEYS: Final[Json] = {"jwt_validation": {**BELIEVED, "jwks_uri": f"https://{HOME}/keys"}}
 _BY_ASKING: Final[Json] = {
     "jwt_validation": {
-        **_BELIEVED,
+        **BELIEVED,
         "introspection": {"endpoint": f"https://{HOME}/ask", "client_id": "us", "client_secret": {"secret": "ask"}},
     }
 }
@@ -165,21 +174,6 @@ def _no_document_url(case: Case) -> bool:
     return private or not is_document_url(case.url)
 
 
-_GOOD: Final = {name: f"{IDP}/{name}" for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")}
-
-
-def _metadata(name: str, case: Case) -> Json:
-    return {"issuer": IDP, **_GOOD, name: case.url}
-
-
-def _unusable(name: str, case: Case) -> bool:
-    try:
-        read_metadata(_metadata(name, case), IDP)
-    except SignInFailed:
-        return True
-    return False
-
-
 async def _sign_in(made: House, case: Case) -> str:
     provider, browser = made.oauth.desk.sign_in.provider, new_value()
     assert provider
@@ -195,41 +189,6 @@ async def _sign_in(made: House, case: Case) -> str:
 
 _OWN: Final[Json] = {"type": "client_credentials", "client_id": "us", "client_secret": {"secret": "ask"}}
 _ACCOUNT: Final[Json] = {"transport": "http", "era": "modern", "auth": _OWN}
-_NOT_HERE: Final = page(b"{}", "404 Not Found")
-
-
-def _challenge(named: str = "") -> bytes:
-    return page(b"{}", "401 Unauthorized", f"www-authenticate: Bearer{named}")
-
-
-def _naming(case: Case) -> bytes:
-    return _challenge("" if _unsaid(case) else f' resource_metadata="{case.url}"')
-
-
-def _unsaid(case: Case) -> bool:
-    """True for what no header can carry."""
-    return not (case.url.isascii() and case.url.isprintable()) or '"' in case.url or "\\" in case.url
-
-
-def _resource(issuer: str) -> bytes:
-    return _json({"resource": f"https://{HOME}/mcp", "authorization_servers": [issuer]})
-
-
-def _account_server(**named: str) -> bytes:
-    said = {"issuer": IDP, **_GOOD, **named, "code_challenge_methods_supported": ["S256"]}
-    return _json(said)
-
-
-def _unusable_place(case: Case) -> bool:
-    return refusal_of(case.url, plain_http=False) is not None
-
-
-def _unusable_issuer(case: Case, *, plain_http: bool = False) -> bool:
-    return "?" in case.url or refusal_of(case.url, plain_http=plain_http) is not None
-
-
-def _documents(case: Case) -> list[str]:
-    return [urlsplit(url).path for url in server_documents(case.url)]
 
 
 def _entered(name: str, data: Json, case: Case) -> None:
@@ -239,7 +198,7 @@ def _entered(name: str, data: Json, case: Case) -> None:
 async def _as_account(made: House, case: Case) -> str:
     """What a caller hears of a server with an account of the gateway's own. What others wrote is left out."""
     told = await _call(made, case)
-    places = [case.url] if _unusable_issuer(case, plain_http=True) else [case.url, *server_documents(case.url)]
+    places = [case.url] if unusable_issuer(case, plain_http=True) else [case.url, *server_documents(case.url)]
     for place in sorted(places, key=len, reverse=True):
         told = told.replace(readable(quoted(place)), "URL")
     return told
@@ -261,13 +220,13 @@ async def _revoke(made: House, case: Case) -> str:
 
 
 def _discovered(name: str, *more: bytes) -> Callable[[Case], list[bytes]]:
-    return lambda case: [_json(_metadata(name, case)), *more]
+    return lambda case: [as_json(metadata(name, case)), *more]
 
 
 DOORS: Final[Mapping[str, Door]] = {
     "the URL of a server": Door(_call, lambda case: SUNNY, write=_server_url),
     "the URL of an HTTP+SSE server": Door(
-        _call, lambda case: _json({}), server={"transport": "sse"}, write=_server_url
+        _call, lambda case: as_json({}), server={"transport": "sse"}, write=_server_url
     ),
     "the message endpoint that an HTTP+SSE server names": Door(
         _call,
@@ -279,54 +238,54 @@ DOORS: Final[Mapping[str, Door]] = {
         closed=_names_another_origin,
     ),
     "the key set of another issuer": Door(
-        _with_token, lambda case: _json({"keys": []}), server=_BY_KEYS, write=partial(_vouching, "url")
+        _with_token, lambda case: as_json({"keys": []}), server=_BY_KEYS, write=partial(_vouching, "url")
     ),
     "the introspection endpoint of another issuer": Door(
-        _with_token, lambda case: _json({"active": False}), server=_BY_ASKING, write=partial(_vouching, "endpoint")
+        _with_token, lambda case: as_json({"active": False}), server=_BY_ASKING, write=partial(_vouching, "endpoint")
     ),
-    "the metadata document of a client": Door(_authorize, lambda case: _json({}), closed=_no_document_url),
+    "the metadata document of a client": Door(_authorize, lambda case: as_json({}), closed=_no_document_url),
     "the token endpoint of the identity provider": Door(
         _sign_in,
-        lambda case: _json({}),
+        lambda case: as_json({}),
         before=_discovered("token_endpoint"),
-        closed=partial(_unusable, "token_endpoint"),
+        closed=partial(unusable, "token_endpoint"),
     ),
     "the key set of the identity provider": Door(
         _sign_in,
-        lambda case: _json({"keys": []}),
-        before=_discovered("jwks_uri", _json({"id_token": SHOWN})),
-        closed=partial(_unusable, "jwks_uri"),
+        lambda case: as_json({"keys": []}),
+        before=_discovered("jwks_uri", as_json({"id_token": SHOWN})),
+        closed=partial(unusable, "jwks_uri"),
     ),
     "the metadata of a server, as its challenge names it": Door(
         _as_account,
-        lambda case: _resource(f"https://{HOME}"),
-        before=lambda case: [_naming(case)],
+        lambda case: resource(f"https://{HOME}"),
+        before=lambda case: [naming(case)],
         server=_ACCOUNT,
-        closed=_unsaid,
+        closed=unsaid,
     ),
     "the authorization server that a server names": Door(
         _as_account,
-        lambda case: _NOT_HERE,
-        before=lambda case: [_challenge(), _resource(case.url)],
+        lambda case: NOT_HERE,
+        before=lambda case: [challenge(), resource(case.url)],
         server=_ACCOUNT,
-        closed=_unusable_issuer,
-        paths=_documents,
+        closed=unusable_issuer,
+        paths=documents,
     ),
     "the authorization server that an administrator names": Door(
         _as_account,
-        lambda case: _NOT_HERE,
-        before=lambda case: [_challenge(), _resource(f"https://{HOME}")],
+        lambda case: NOT_HERE,
+        before=lambda case: [challenge(), resource(f"https://{HOME}")],
         server=_ACCOUNT,
         write=partial(_entered, "issuer"),
-        closed=partial(_unusable_issuer, plain_http=True),
-        paths=_documents,
+        closed=partial(unusable_issuer, plain_http=True),
+        paths=documents,
     ),
     "the token endpoint that an authorization server names": Door(
         _as_account,
         lambda case: page(b"{}", "400 Bad Request"),
-        before=lambda case: [_challenge(), _resource(IDP), _account_server(token_endpoint=case.url)],
+        before=lambda case: [challenge(), resource(IDP), account_server(token_endpoint=case.url)],
         server=_ACCOUNT,
-        closed=_unusable_place,
+        closed=unusable_place,
     ),
     "the token endpoint that an administrator names": Door(
         _as_account,
@@ -334,22 +293,6 @@ DOORS: Final[Mapping[str, Door]] = {
         server=_ACCOUNT,
         write=partial(_entered, "token_endpoint"),
     ),
-    "the registration endpoint of an authorization server": Door(_register, lambda case: _json({})),
-    "the revocation endpoint of an authorization server": Door(_revoke, lambda case: _json({})),
+    "the registration endpoint of an authorization server": Door(_register, lambda case: as_json({})),
+    "the revocation endpoint of an authorization server": Door(_revoke, lambda case: as_json({})),
 }
-
-_US: Final[Json] = {"client_id": "us", "client_secret": {"secret": "ask"}}
-SAVED: Final[Mapping[str, Callable[[str], Json]]] = {
-    "url": lambda url: {"url": url},
-    "jwt_validation.jwks_uri": lambda url: {"jwt_validation": {**_BELIEVED, "jwks_uri": url}},
-    "jwt_validation.introspection.endpoint": lambda url: {
-        "jwt_validation": {**_BELIEVED, "introspection": {"endpoint": url, **_US}}
-    },
-    "auth.issuer": lambda url: {"auth": {"type": "oauth", "issuer": url}},
-    "auth.authorization_endpoint": lambda url: {
-        "auth": {"type": "oauth", "issuer": IDP, "authorization_endpoint": url}
-    },
-    "auth.token_endpoint": lambda url: {"auth": {"type": "client_credentials", **_US, "token_endpoint": url}},
-    "auth.revocation_endpoint": lambda url: {"auth": {"type": "oauth", "revocation_endpoint": url}},
-}
-"""Fields of a server that hold a URL, each as it is written in a configuration."""

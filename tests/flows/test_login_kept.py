@@ -4,6 +4,9 @@ import os
 import subprocess
 from pathlib import Path
 
+import httpx2
+
+from gateway_core.cli import callback
 from tests.flows.desks import Desk, brought, decided, joined, logged_in, logging_in
 from tests.flows.test_local_run import GATEHOUSE, ROOT
 
@@ -76,3 +79,17 @@ def test_a_browser_that_does_not_come_back_holds_nothing_up(desk, tmp_path):
         os.write(held, b"go\n")
         os.close(held)
     assert (done.returncode, "Nobody allowed the login within 1 seconds" in said.read_text()) == (1, True)
+
+
+def test_the_page_that_waits_for_the_browser_takes_nothing_but_a_get():
+    with callback.listening("s", "https://g.example") as answer, httpx2.Client(trust_env=False) as http:
+        right = f"{answer.redirect_uri}?state=s&iss=https://g.example&code=ghc_x"
+        for method in ("HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+            refused = http.request(method, right)
+            assert (refused.status_code, refused.headers["allow"], refused.headers["server"]) == (
+                405,
+                "GET",
+                "gatehouse",
+            )
+        assert http.get(right).status_code == 200
+        assert answer.wait(1)["code"] == "ghc_x"

@@ -7,11 +7,10 @@ from functools import partial
 from itertools import repeat
 from typing import Any
 
-import httpx2
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from gateway_core.cli import _run, callback
+from gateway_core.cli import _run
 from gateway_core.cli.admin_client import AdminClient
 from gateway_core.cli.app import app
 from gateway_core.cli.asking import MAX_BYTES, ask
@@ -290,17 +289,3 @@ def test_an_answer_that_comes_in_drips_is_given_up_when_its_time_is_over(part: s
             ask("GET", f"{strange.url}/x", timeout_s=0.5)
         tick.set()
         assert strange.sent > 1
-
-
-def test_the_page_that_waits_for_the_browser_takes_nothing_but_a_get():
-    with callback.listening("s", "https://g.example") as answer, httpx2.Client(trust_env=False) as http:
-        right = f"{answer.redirect_uri}?state=s&iss=https://g.example&code=ghc_x"
-        for method in ("HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
-            refused = http.request(method, right)
-            assert (refused.status_code, refused.headers["allow"], refused.headers["server"]) == (
-                405,
-                "GET",
-                "gatehouse",
-            )
-        assert http.get(right).status_code == 200
-        assert answer.wait(1)["code"] == "ghc_x"

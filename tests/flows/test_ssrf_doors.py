@@ -14,8 +14,10 @@ from pydantic import ValidationError
 
 from gateway_core.admin.drafts import ServerDraft
 from gateway_core.errors import Invalid
-from tests.flows.doors import DOORS, HOME, HOMES, SAVED, Door, furnish, slug
+from tests.flows.account_answers import HOME
+from tests.flows.doors import DOORS, HOMES, Door, furnish, slug
 from tests.flows.houses import House, house
+from tests.flows.saved_fields import SAVED
 from tests.internet import PUBLIC_ADDRESS, Internet, internet, page
 from tests.ssrf import SETTINGS, Case, cases, policy_of
 

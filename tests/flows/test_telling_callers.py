@@ -3,64 +3,30 @@
 import asyncio
 import json
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import httpx2
 import pytest
 from joserfc import jwt
-from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from gateway_core.compose_lean import data_plane
-from gateway_core.connect.locations import origin_of
 from gateway_core.local.server import local_world
 from gateway_core.settings import Settings
 from gateway_core.upstream.identity_keys import AHEAD_S, SIGNS_S
 from tests.flows.actors import PUBLIC, granted, joined, workspace_id
 from tests.flows.crossing import HttpSse
 from tests.flows.foreign import ISSUER, issuing, token
-from tests.flows.gateways import Gateway, Lines, call, gateway
+from tests.flows.gateways import Lines, call, gateway
 from tests.flows.test_passing_headers import EVERY_CELL
 from tests.flows.test_store import Counting
 from tests.flows.token_servers import token_server
-from tests.flows.upstreams import Answer, Asked, Json, Upstream, serving, unaided, upstream, weather
+from tests.flows.upstreams import Asked, Json, Upstream, serving, unaided, upstream, weather
+from tests.flows.verifying import Verifying
 from tests.flows.visitors import Cell, LegacyVisitor
 
 PATH = "/research/weather/mcp"
 JWT: Json = {"identity": {"method": "jwt_header"}}
-
-
-@dataclass
-class Verifying:
-    """A server that lets in who is vouched for by the gateway, and by nobody else. It knows the gateway's address and
-    its own, and reads the key set over HTTP."""
-
-    inner: Answer
-    gw: Gateway | None = None
-    url: str = ""
-    header: str = "x-user-jwt"
-
-    async def __call__(self, asked: Asked) -> None:
-        try:
-            await self.caller(asked)
-        except (JoseError, ValueError, KeyError):
-            await asked.respond.raw(b"", 401)
-        else:
-            await self.inner(asked)
-
-    async def caller(self, asked: Asked) -> Json:
-        """The claims of who calls, verified as a careful server does it (RFC 7519, section 7.2)."""
-        assert self.gw is not None
-        async with httpx2.AsyncClient(trust_env=False) as http:
-            keys = KeySet.import_key_set((await http.get(f"{self.gw.url}/.well-known/jwks.json")).json())
-        found = jwt.decode(asked.headers[self.header], keys, algorithms=["RS256"])
-        rules = jwt.JWTClaimsRegistry(
-            now=lambda: self.gw.clock[0] if self.gw else 0, leeway=0, exp={"essential": True}, nbf={"essential": True},
-            iss={"essential": True, "value": PUBLIC}, aud={"essential": True, "value": origin_of(self.url)},
-        )  # fmt: skip
-        rules.validate(found.claims)
-        return dict(found.claims)
 
 
 def entry(url: str, **fields: Any) -> dict[str, str | Json]:
