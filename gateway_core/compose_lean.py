@@ -7,24 +7,26 @@ import random
 import secrets
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-from gateway_core.access.identify import CheckJwt, Identify, Person
+from gateway_core.access.identify import Identify
 from gateway_core.aws.credentials import credentials_from
 from gateway_core.aws.data_keys import KmsDataKeys
 from gateway_core.aws.json_api import JsonApi
 from gateway_core.aws.keyring import AwsKeyring
 from gateway_core.aws.secret_values import SecretValues
 from gateway_core.aws.secrets import AwsSecrets
-from gateway_core.compose_accounts import identities, ways
+from gateway_core.compose_late import identities, jwt_checks
 from gateway_core.egress import Egress, IPNetwork, Policy, read_networks
 from gateway_core.errors import Invalid, UpstreamError
 from gateway_core.ports import Clock, DataKeys, Keyring, Records, Secrets, Table
 from gateway_core.proxy.client_sessions import ClientSessions
+from gateway_core.proxy.consent_signals import ConsentSignals
 from gateway_core.proxy.exchange import Exchange
 from gateway_core.proxy.forwarding import Forwarding
 from gateway_core.proxy.holding import Holding
@@ -41,29 +43,20 @@ from gateway_core.proxy.sse_clients import SseClients
 from gateway_core.proxy.sse_streams import SseStreams
 from gateway_core.proxy.switchboard import Switchboard
 from gateway_core.registry.directory import Directory
-from gateway_core.registry.jwt_validation import JwtValidation
 from gateway_core.settings import LOOPBACK_HOSTS, Settings, platform_environment
 from gateway_core.storage.dynamo import DynamoTable
-from gateway_core.upstream.auth import HeldSecrets
-from gateway_core.upstream.auth.consent import Consents
+from gateway_core.upstream.auth import HeldSecrets, Ways, WithToken
 from gateway_core.upstream.client import UpstreamClient
-from gateway_core.upstream.connections import Connections
 from gateway_core.upstream.eras import Eras
-from gateway_core.upstream.identity import OwnUrl
-from gateway_core.upstream.leases import Leases
+from gateway_core.upstream.identity import Identities, OwnUrl
 from gateway_core.upstream.sessions import KeptSessions
 from gateway_core.upstream.sse_sessions import SseSessions
-from gateway_core.upstream.tickets import Tickets
 from gateway_core.vault import Vault
 from gateway_core.web.edge import Edge
 from gateway_core.web.mcp import McpApp
 
 KEY_RING: Final = "system/key-ring"
 """Name of the secret that holds the keys which seal sessions and tokens. No `ports.Secrets` name has a slash."""
-ISSUER_S: Final = 5.0
-"""Longest wait for the keys of another issuer, or for what it says of a token."""
-ISSUER_BYTES: Final = 256 * 1024
-"""Largest answer of another issuer; key sets have 2 to 30 KB."""
 AWS_CALL_S: Final = 5.0
 """Longest wait for one answer of an AWS service; they take 5 ms."""
 
@@ -111,7 +104,9 @@ def data_plane(settings: Settings, world: World | None = None, own_url: OwnUrl |
 
     forwarding = _forwarding(settings, world, egress, own_url or told_url, sessions, mailbox)
     directory = Directory(world.table)
-    identify = Identify(world.table, world.clock, directory, settings.public_url, _jwt_checks(world, egress))
+    identify = Identify(
+        world.table, world.clock, directory, settings.public_url, jwt_checks(egress, world.secrets, world.clock)
+    )
     streams = SseStreams(identify, directory, forwarding, sessions, mailbox, settings.listen_s)
     exchange = Exchange(
         identify=identify,
@@ -132,15 +127,8 @@ def _forwarding(
     """The way to the upstreams, and across the eras."""
     table, clock, listen_s, sealing = world.table, world.clock, settings.listen_s, vault(world)
     callers = identities(table, sealing, clock, own_url)
-    proofs = ways(
-        egress,
-        secrets=HeldSecrets(world.secrets, clock),
-        connections=Connections(table, sealing, clock),
-        leases=Leases(table, clock),
-        consents=Consents(Tickets(world.keyring, clock), own_url),
-        identities=callers,
-    )
-    upstream = UpstreamClient(egress, proofs, callers)
+    ways = Ways(HeldSecrets(world.secrets, clock), _with_token(world, egress, sealing, callers, own_url))
+    upstream = UpstreamClient(egress, ways, callers)
     kept = KeptSessions(upstream, table, world.keyring, clock)
     switchboard = Switchboard(upstream, kept, SseSessions(upstream), ToolHeaders(upstream), SideStreams(upstream))
     openings = Openings(switchboard, sessions, listen_s)
@@ -151,34 +139,21 @@ def _forwarding(
         lifecycle=Lifecycle(upstream, sessions, listen_s),
         legacy_clients=LegacyClients(switchboard, openings, sessions, mailbox, listen_s),
         modern_clients=ModernClients(switchboard, openings, states, Holding(mailbox), listening),
+        consent_signals=ConsentSignals(states),
         listen_s=listen_s,
     )
 
 
-def _jwt_checks(world: World, egress: Egress) -> CheckJwt:
-    """Judges tokens of other issuers. What it takes is loaded when the first one comes, which few deployments see."""
-    made: list[CheckJwt] = []
+def _with_token(world: World, egress: Egress, sealing: Vault, callers: Identities, own_url: OwnUrl) -> WithToken:
+    """See upstream.auth.Ways. What it takes is a tenth of a start, and many deployments have no such server."""
 
-    async def ask(method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes) -> tuple[int, bytes]:
-        deadline = asyncio.get_running_loop().time() + ISSUER_S
-        try:
-            async with await egress.send(
-                method, url, headers, body, deadline=deadline, max_bytes=ISSUER_BYTES
-            ) as response:
-                return response.status, await response.read()
-        except UpstreamError as error:
-            raise ConnectionError(error.reason) from error
+    @cache
+    def loaded() -> WithToken:
+        from gateway_core.compose_accounts import with_token
 
-    async def check(token: str, validation: JwtValidation, revision: str) -> Person | None:
-        if not made:
-            from gateway_core.access.jwt_checks import JwtChecks
-            from gateway_core.access.jwt_key_sets import KeySets
+        return with_token(world, egress, sealing, callers, own_url)
 
-            held = HeldSecrets(world.secrets, world.clock)
-            made.append(JwtChecks(ask, held.get, world.clock, KeySets(ask, world.clock)))
-        return await made[0](token, validation, revision)
-
-    return check
+    return lambda asked, auth: loaded()(asked, auth)
 
 
 def aws_world(settings: Settings, environment: Mapping[str, str] | None = None) -> World:

@@ -1,6 +1,5 @@
 """The object graph of the control plane: signing in, the authorization server, and their pages."""
 
-from dataclasses import replace
 from typing import Final
 
 from gateway_core.access.throttle import Throttle
@@ -93,7 +92,7 @@ def issuer(settings: Settings, world: World) -> Issuer:
     Metadata documents of clients are fetched from public addresses alone, whatever networks are open for upstreams:
     anybody can name one. On one machine its own addresses count as public.
     """
-    egress = Egress(replace(world.policy, networks=()))
+    egress = Egress(world.policy._replace(networks=()))
     clients = Clients(world.table, world.keyring, Documents(egress, world.clock))
     return Issuer(settings.public_url, world.table, world.keyring, world.clock, clients)
 

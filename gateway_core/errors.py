@@ -186,14 +186,14 @@ class Refused(GatewayError):
 
 
 class ConsentRequired(Refused):
-    """The server acts with an account that whoever calls can connect, with their browser at `url`. `elicitation_id`
-    names this one request for it."""
+    """Whoever calls has to connect an account, with their browser at `url`; `why` is the message without the link."""
 
     reason = "consent_required"
 
-    def __init__(self, message: str, *, server_name: str, url: str, elicitation_id: str) -> None:
-        super().__init__(message)
-        self.server_name, self.url, self.elicitation_id = server_name, url, elicitation_id
+    def __init__(self, why: str, *, url: str, elicitation_id: str) -> None:
+        # The literal word is what programs look for in the message, and models show what follows it.
+        super().__init__(f"{why} authorization_url: {url} — open it, then call again.")
+        self.why, self.url, self.elicitation_id = why, url, elicitation_id
 
 
 class UpstreamError(GatewayError):

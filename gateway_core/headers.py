@@ -1,14 +1,12 @@
 """Request headers as a client sent them. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _JOINED: Final = {"cookie": "; ", "connection": ", "}
 
 
-@dataclass(frozen=True, slots=True)
-class Headers:
+class Headers(NamedTuple):
     """Request headers by lower-case name, with a note of those that came twice."""
 
     values: Mapping[str, str]

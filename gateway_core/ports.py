@@ -1,7 +1,6 @@
 """Everything we ask of the outside world, on one page. Each port has two implementations, AWS and local."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 Clock = Callable[[], int]
@@ -23,8 +22,7 @@ class Partition(NamedTuple):
     pk: str
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """What is stored under a key: a JSON object, how often it was written, and when it lapses."""
 
     key: Key
@@ -36,8 +34,7 @@ class Item:
     """Unix seconds; from then on the item is gone for every reader, whenever the store removes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unchanged:
+class Unchanged(NamedTuple):
     """Condition: the item exists, has not expired, and is still at `version`."""
 
     version: int
@@ -53,8 +50,7 @@ PRESENT: Final[Literal["present"]] = "present"
 Condition = Literal["any", "absent", "present"] | Unchanged
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(NamedTuple):
     """Write `data` under `key` if `when` holds."""
 
     key: Key
@@ -63,16 +59,14 @@ class Put:
     expires_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(NamedTuple):
     """Remove `key` if `when` holds."""
 
     key: Key
     when: Condition = ANY
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """Write nothing, but let the transaction fail unless `when` holds."""
 
     key: Key
@@ -82,8 +76,7 @@ class Check:
 Write = Put | Delete | Check
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """One page of a query, ordered by `sk`. `after` goes into the next query; None on the last page."""
 
     items: Sequence[Item]

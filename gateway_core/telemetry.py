@@ -15,7 +15,7 @@ MAX_RECORDED: Final = 256
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class CallRecord:
     """What is known of one call so far. Filled on the way, written once at the end."""
 

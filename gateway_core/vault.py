@@ -10,9 +10,8 @@ import json
 import logging
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from gateway_core.errors import Conflict, KeyRefused, StoreUnavailable
 from gateway_core.ports import ABSENT, Clock, DataKeys, Table
@@ -20,8 +19,8 @@ from gateway_core.sealing import KEY_ID_BYTES, NONCE_BYTES, RandomBytes, Ring
 from gateway_core.storage import keys
 
 FRESH_S: Final = 300
-"""How long a plain key is used before it is unwrapped again: so much later at most does a process notice that another
-shredded the key, or that it may not use it any more."""
+"""How long a plain key is used before it is unwrapped again: so much later at most does a process notice that the key
+was deleted, with all that it sealed, or that it may not use it any more."""
 HELD_S: Final = 3600
 """How long it is used while whoever could unwrap it does not answer. Then it is let go."""
 ASK_AGAIN_S: Final = 60
@@ -33,8 +32,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+class _Held(NamedTuple):
     """The plain key of a place, as a ring of one. Times are Unix seconds."""
 
     ring: Ring
@@ -66,7 +64,7 @@ class Vault:
 
     async def seal(self, place: str, plain: bytes, *, context: str) -> str:
         """Encrypt so that only `open` with the same place and `context` gives it back: base64 text for an item."""
-        # The store is asked each time: what a key seals that another process shredded, nobody else could open.
+        # The store is asked each time: what a key seals that was deleted there, nobody else could open.
         held = await self._together(place, self._stored)
         if held is None:
             held = await self._together(place, self._make)
@@ -74,7 +72,7 @@ class Vault:
         return b64encode(held.ring.seal(plain, context=_bound(place, context), nonce=nonce)).decode()
 
     async def open(self, place: str, sealed: str, *, context: str) -> bytes | None:
-        """What was sealed, or None when it was altered, for another place or context, or the place was shredded."""
+        """What was sealed, or None when it was altered, for another place or context, or its key was deleted."""
         try:
             ciphertext = b64decode(sealed, validate=True)
         except ValueError:
@@ -83,18 +81,6 @@ class Vault:
         if held is None or self._clock() >= held.due_at or held.ring.lacks_key_of(ciphertext):
             held = await self._together(place, self._stored)
         return None if held is None else held.ring.open(ciphertext, context=_bound(place, context))
-
-    async def shred(self, place: str) -> None:
-        """Make whatever was sealed for `place` unreadable, at once here and within `FRESH_S` in every other process.
-
-        Backups of the store still hold the wrapped key.
-        """
-        await self._table.delete(keys.data_key(place))
-        # Who is unwrapping the key at this moment would hold it after all.
-        under_way = [task for (asked_of, _), task in self._asking.items() if asked_of == place]
-        if under_way:
-            await asyncio.wait(under_way)
-        self._held.pop(place, None)
 
     async def _together(self, place: str, step: Callable[[str], Coroutine[Any, Any, T]]) -> T:
         """What `step` gives for `place`; one run serves all who wait for it."""
@@ -130,7 +116,7 @@ class Vault:
         except StoreUnavailable:
             if held is None or now >= held.unwrapped_at + HELD_S:
                 raise
-            return replace(held, due_at=min(now + ASK_AGAIN_S, held.unwrapped_at + HELD_S))
+            return held._replace(due_at=min(now + ASK_AGAIN_S, held.unwrapped_at + HELD_S))
         if plain is None:
             logger.error("data_key_foreign", extra={"fields": {"place": place}})
             raise KeyRefused(

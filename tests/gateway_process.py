@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.canary.watch import WATCH
 from tests.processes import free_port, running
 from tests.programs import ROOT, own_python
 
@@ -52,6 +53,7 @@ class Gateway:
             text=True,
             check=False,
         )
+        WATCH.hear_command(arguments, done.stdout + done.stderr)
         if done.returncode:
             raise AssertionError(f"gatehouse {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
         return done.stdout.strip()
@@ -91,9 +93,9 @@ def gateway(folder: Path, *, before: Sequence[str] = ()) -> Iterator[Gateway]:
 
 
 @contextlib.asynccontextmanager
-async def gateway_beside(folder: Path) -> AsyncIterator[Gateway]:
+async def gateway_beside(folder: Path, *, before: Sequence[str] = ()) -> AsyncIterator[Gateway]:
     """The same beside an event loop that its servers run in."""
-    made = gateway(folder)
+    made = gateway(folder, before=before)
     started = await asyncio.to_thread(made.__enter__)
     try:
         yield started

@@ -18,11 +18,12 @@ from joserfc import jws
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
 from tests.asgi import headers_of, read_body
+from tests.canary.marks import marked
 from tests.flows.upstreams import Respond, serving
 
 Json = dict[str, Any]
 CLIENT_ID = "gatehouse client/1"
-CLIENT_SECRET = "s3cret+/=&ü"
+CLIENT_SECRET = marked("s3cret+/=&ü")
 CALLBACK = "http://127.0.0.1:8787/oauth/callback"
 RSA_KEY = RSAKey.generate_key(2048, {"kid": "rsa-1", "use": "sig"})
 EC_KEY = ECKey.generate_key("P-256", {"kid": "ec-1"})
@@ -112,7 +113,7 @@ class FakeProvider:
         _want(asked.get("code_challenge_method") == "S256", "invalid_request plain")
         lengths = [len(asked.get(name, "")) for name in ("code_challenge", "state", "nonce")]
         _want(lengths == [43, 43, 43], "invalid_request 256 bits each")
-        code = secrets.token_urlsafe(24)
+        code = marked(secrets.token_urlsafe(24))
         self.codes[code] = asked
         answer = {"code": code, "state": asked["state"]}
         if self.metadata.get("authorization_response_iss_parameter_supported"):
@@ -130,7 +131,7 @@ class FakeProvider:
         _want(form.get("redirect_uri") == asked["redirect_uri"], "invalid_grant redirect_uri")
         made = base64.urlsafe_b64encode(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
         _want(made.rstrip(b"=").decode() == asked["code_challenge"], "invalid_grant verifier")
-        bearer = secrets.token_urlsafe(24)
+        bearer = marked(secrets.token_urlsafe(24))
         self.access.add(bearer)
         return {"access_token": bearer, "token_type": "Bearer", "id_token": self._id_token(asked["nonce"])}
 

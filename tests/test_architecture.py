@@ -15,13 +15,23 @@ MAX_LINES, MAX_FUNCTION = 300, 40
 
 ROWS: list[set[str]] = [
     {"errors", "settings", "telemetry"},
-    {"ports", "headers", "json_text", "sealing", "storage.keys", "vault"},
+    {"ports", "headers", "json_text", "parts", "sealing", "storage.keys", "vault"},
     {"registry", "access"},
     {"protocol"},
     {"egress", "upstream", "connect", "issuer", "signin"},
     {"proxy", "admin"},
     {"storage", "aws", "local", "web"},
-    {"compose", "compose_accounts", "compose_lean", "compose_oauth", "compose_stack", "cli", "local.server"},
+    {
+        "compose",
+        "compose_accounts",
+        "compose_examining",
+        "compose_late",
+        "compose_lean",
+        "compose_oauth",
+        "compose_stack",
+        "cli",
+        "local.server",
+    },
     {"handlers"},
 ]
 """A module imports from its own row or a row above. `a.b` takes one module out of its package's row."""
@@ -32,6 +42,18 @@ DATA_PLANE_NEVER_LOADS = {
 }  # fmt: skip
 ADMIN_API_NEVER_LOADS = DATA_PLANE_NEVER_LOADS - {"fastapi", "mangum", "pydantic", "starlette"}
 """Signing in has its own function: what it takes would be a third of this one's cold start."""
+LOADED_LATE = (
+    # What judges tokens of other issuers, and signs the gateway's own.
+    "cryptography.hazmat.primitives.asymmetric.rsa", "gateway_core.access.jwt_", "gateway_core.access.patterns",
+    "gateway_core.upstream.identity_",
+    # What gets tokens for upstreams.
+    "gateway_core.compose_accounts", "gateway_core.protocol.challenges", "gateway_core.upstream.auth.accounts",
+    "gateway_core.upstream.auth.token_exchange", "gateway_core.upstream.connections", "gateway_core.upstream.leases",
+    "gateway_core.upstream.refreshing", "gateway_core.upstream.token_",
+)  # fmt: skip
+"""What the data plane loads with the first call that needs it: an eighth of a start, and plain calls never do."""
+MAX_COMPARED = 16
+"""Classes of the data plane whose every method is compiled at each start, 0.4 ms each. See docs/decisions/0016."""
 HTTP_CLIENTS = {"httpx", "httpx2", "aiohttp", "requests", "urllib3", "http.client", "urllib.request", "httptools"}
 MAY_SPEAK_HTTP = {"egress", "cli", "handlers"}
 """egress is the door; the command line is a client of the gateway; the runtime loop speaks to the Lambda platform."""
@@ -139,7 +161,7 @@ def test_only_egress_makes_outbound_requests():
     assert strays == []
 
 
-MAY_IMPORT_LATE = {"cli.app", "compose_accounts", "compose_lean"}
+MAY_IMPORT_LATE = {"cli.app", "compose", "compose_accounts", "compose_late", "compose_lean"}
 """The command line, and what is loaded only where a deployment uses it."""
 
 
@@ -190,6 +212,7 @@ def test_only_settings_and_the_runtime_loop_read_the_environment():
     assert readers <= {"settings", "handlers.runtime"}
 
 
+ON_AWS = {"PATH": "", "REGISTRY_TABLE": "r", "GRANTS_TABLE": "g", "AWS_REGION": "eu-west-1"}
 LOADED = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
@@ -200,9 +223,8 @@ print(json.dumps(sorted(sys.modules)))
 
 def loaded_by(module: str) -> set[str]:
     """Modules in memory when the function `module` has started."""
-    environment = {"PATH": "", "REGISTRY_TABLE": "r", "GRANTS_TABLE": "g", "AWS_REGION": "eu-west-1"}
     code = LOADED.format(module=module)
-    done = subprocess.run([sys.executable, "-c", code, str(ROOT)], env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code, str(ROOT)], env=ON_AWS, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout))
 
@@ -217,6 +239,23 @@ def test_the_admin_api_loads_nothing_that_only_signing_in_takes():
 def test_the_data_plane_loads_none_of_the_heavy_libraries():
     modules = loaded_by("handlers.mcp")
     assert {name.partition(".")[0] for name in modules} & DATA_PLANE_NEVER_LOADS == set()
-    # What judges tokens of other issuers waits for the first one.
-    late = ("gateway_core.access.jwt_", "gateway_core.access.patterns", "cryptography.hazmat.primitives.asymmetric.rsa")
-    assert [name for name in modules if name.startswith(late)] == []
+    assert [name for name in modules if name.startswith(LOADED_LATE)] == []
+
+
+COMPARED = """
+import sys
+import handlers.mcp
+for name, module in list(sys.modules.items()):
+    for made in list(vars(module).values()) if name.startswith("gateway_core") else ():
+        if isinstance(made, type) and made.__module__ == name and "__dataclass_params__" in vars(made):
+            if made.__dataclass_params__.eq:
+                print(f"{name}.{made.__qualname__}")
+"""
+
+
+def test_few_classes_of_the_data_plane_are_dataclasses_that_compare():
+    found = subprocess.run(
+        [sys.executable, "-c", COMPARED], env=ON_AWS, cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert found
+    assert len(found) <= MAX_COMPARED, f"make a NamedTuple or a part of what is new among {found}"

@@ -1,13 +1,11 @@
 """The authenticated principal behind a request. Pure."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from gateway_core.errors import Unauthenticated
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who calls, with what, from which workspace."""
 
     kind: Literal["user", "service"]

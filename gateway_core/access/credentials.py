@@ -27,7 +27,8 @@ class Shown:
     token: str | None = field(repr=False)
     in_authorization: bool
     elsewhere: frozenset[str]
-    """Other headers that hold what has the form of a JWT: whether that is a credential, the server's settings say."""
+    """Other headers that hold what has the form of a JWT, or came twice, so that nobody knows what they hold: whether
+    that is a credential, the server's settings say."""
 
     @property
     def own(self) -> bool:
@@ -69,7 +70,8 @@ def _elsewhere(headers: Headers) -> frozenset[str]:
     return frozenset(
         name
         for name, value in headers.values.items()
-        if value.count(".") > 1 and name not in ("authorization", *KEY_HEADERS) and _JWT.search(value)
+        if name not in ("authorization", *KEY_HEADERS)
+        and (name in headers.repeated or (value.count(".") > 1 and _JWT.search(value)))
     )
 
 

@@ -1,7 +1,6 @@
 """Which MCP endpoint a request is for: the canonical URL that tokens are bound to. Pure."""
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 KEYS_ONLY: Final = "k"
 """First segment of the URLs that take API keys alone: for clients that leave out the headers they were given as soon as
@@ -10,8 +9,7 @@ METADATA: Final = "/.well-known/oauth-protected-resource"
 """Where a resource's metadata is, before its own path (RFC 9728, section 3.1)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """`/{workspace}/{server}/mcp`, `/{server}/mcp`, the same with `sse`, and all of them below `/k`."""
 
     workspace: str | None

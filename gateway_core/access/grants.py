@@ -34,8 +34,7 @@ class Located(NamedTuple):
     grant_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Previous:
+class Previous(NamedTuple):
     """The refresh token before the current one: for a minute it gets the same answer once more (decision 0010)."""
 
     hash: str

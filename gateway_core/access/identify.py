@@ -1,6 +1,6 @@
 """Who is behind a request: from headers to a `Caller`, in one consistent read."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 from gateway_core.access import api_keys, tokens
@@ -12,6 +12,7 @@ from gateway_core.access.names import goes_by_another
 from gateway_core.access.tokens import Proven
 from gateway_core.errors import StoreUnavailable, Unauthenticated
 from gateway_core.headers import Headers
+from gateway_core.parts import part
 from gateway_core.ports import Clock, Item, Key, Table
 from gateway_core.registry.directory import Directory
 from gateway_core.registry.jwt_validation import JwtValidation
@@ -59,7 +60,7 @@ class Guessed(NamedTuple):
     item: Item | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Identified:
     """Who calls, the organisation as it stands, and what was read along."""
 
@@ -75,7 +76,7 @@ class Identified:
     guessed: Guessed
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Identify:
     """Authentication. Any doubt is a refusal: an exception here must never leave a caller behind."""
 
@@ -205,9 +206,9 @@ class Identify:
             workspace = await self.directory.workspace(caller.workspace_id, revision)
             place = "the workspace of this credential" if workspace is None else workspace.name
             told = f"{member.email} no longer belongs to {place}. Ask an administrator of {place} to add them again."
-            refused = CredentialEnded(told, replace(caller, subject=member.email), reason="left_workspace")
+            refused = CredentialEnded(told, caller._replace(subject=member.email), reason="left_workspace")
             raise await self._placed(refused, revision)
-        return replace(caller, subject=member.email), member
+        return caller._replace(subject=member.email), member
 
     async def _placed(self, refused: CredentialEnded, revision: str) -> CredentialEnded:
         """A refusal with the slug of its workspace, as records name it. Whoever is let in waits for none of this."""

@@ -1,15 +1,13 @@
 """The one place that decides. Lists, calls, reads and streams ask the same function. Pure."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from gateway_core.access.callers import Caller
 from gateway_core.registry.servers import Server
 from gateway_core.registry.workspaces import Workspace
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What was decided, and the rule that settled it.
 
     `out_of_reach` must look like an unknown name; `refused` says who can change it.

@@ -15,6 +15,7 @@ from gateway_core.registry.upstream_auth import Granularity
 Action = Literal[
     "registry.read",
     "registry.apply",
+    "servers.examine",
     "keys.read",
     "keys.create",
     "keys.revoke",
@@ -67,6 +68,7 @@ _SEE: Final[frozenset[OrganisationRole]] = _RUN | {"auditor"}
 RULES: Final[dict[Action, _Rule]] = {
     "registry.read": _Rule(_SEE, frozenset({"admin", "manager", "member"})),
     "registry.apply": _Rule(_RUN),
+    "servers.examine": _Rule(_RUN, frozenset({"admin"})),
     "keys.read": _Rule(_SEE, frozenset({"admin"})),
     "keys.create": _Rule(_RUN, frozenset({"admin"})),
     "keys.revoke": _Rule(_RUN, frozenset({"admin"})),

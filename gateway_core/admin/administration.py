@@ -15,6 +15,7 @@ from gateway_core.admin.links import Link
 from gateway_core.admin.planning import Change
 from gateway_core.admin.state import State, read_state
 from gateway_core.connect.disconnecting import Revoked
+from gateway_core.connect.steps import Step
 from gateway_core.errors import Invalid, NotFound, Unauthenticated
 from gateway_core.issuer.resources import admin_url
 from gateway_core.ports import Clock, Secrets, Table
@@ -23,6 +24,7 @@ from gateway_core.registry.people import People
 from gateway_core.registry.servers import UPSTREAM_SECRETS, Server
 from gateway_core.registry.slugs import secret_name_problem
 from gateway_core.registry.upstream_auth import secrets_of
+from gateway_core.registry.workspaces import Workspace
 from gateway_core.storage import keys
 from gateway_core.upstream.connections import Connection, removal
 
@@ -36,6 +38,9 @@ MakeLink = Callable[[str, str], Awaitable[Link]]
 Disconnect = Callable[[Connection, Server | None, str], Awaitable[Revoked]]
 """Takes an account away, here and at its authorization server: the account, its server as it is now, and who asks. See
 connect.disconnecting."""
+Examine = Callable[[Server, Workspace, str, Actor], Awaitable[tuple[Step, ...]]]
+"""Looks at a server step by step, as who asks would meet it from a workspace; the text is the organisation's name. See
+connect.examining."""
 LOG_IN: Final = "Log in with: gatehouse login"
 
 
@@ -52,6 +57,8 @@ class Administration:
     """None where nobody administers people."""
     disconnect: Disconnect | None = None
     """None where accounts that are taken away are only forgotten here."""
+    examine: Examine | None = None
+    """None where nobody looks at servers."""
     passwords: bool = False
     """True where people join with a link and choose a password; else they sign in with an identity provider."""
 

@@ -19,12 +19,10 @@ from gateway_core.registry.forwarded import (
     unpassable,
     withheld,
 )
-from gateway_core.registry.upstream_auth import UpstreamAuth, headers_of, type_of
+from gateway_core.registry.upstream_auth import MAX_HEADER_VALUE, UpstreamAuth, headers_of, type_of
 
 MAX_HEADERS: Final = 20
 """Headers that one setting adds. With the largest values they would be more than servers read."""
-MAX_VALUE: Final = 4_096
-"""Characters of one value: half of what common servers read of all headers."""
 MAX_RULES: Final = 50
 """Headers that are named for passing on; each is looked for at every call."""
 _BEARER_HEADER: Final = "authorization"
@@ -68,7 +66,7 @@ def _sendable(text: str) -> str:
     return text
 
 
-HeaderText = Annotated[str, Field(max_length=MAX_VALUE), AfterValidator(_sendable)]
+HeaderText = Annotated[str, Field(max_length=MAX_HEADER_VALUE), AfterValidator(_sendable)]
 
 
 def _plain(value: Any) -> Any:

@@ -190,7 +190,11 @@ class TokenExchangeDraft(AskingDraft):
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
-        return agreed(self, _client_problems(self, self.client_id))
+        return agreed(self, [*_client_problems(self, self.client_id), *self._place_problems()])
+
+    def _place_problems(self) -> Iterator[Problem]:
+        if self.issuer is None and self.token_endpoint is None:
+            yield ("issuer",), "write issuer or token_endpoint: whom a server names by itself is told nobody's identity"
 
     def auth(self) -> TokenExchange:
         """As it is kept."""

@@ -3,12 +3,12 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from gateway_core.aws.credentials import Credentials
 from gateway_core.aws.sending import AwsError, Send
 from gateway_core.aws.sigv4 import Request, Scope, signed_headers
+from gateway_core.parts import part
 from gateway_core.ports import Clock
 
 Service = Literal["dynamodb", "kms", "secretsmanager", "ssm"]
@@ -48,7 +48,7 @@ _PASSING: Final = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class JsonApi:
     """Calls of AWS services in one region.
 

@@ -29,8 +29,7 @@ class Scope(NamedTuple):
     service: str
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What is signed. `url` has no query and its path is encoded; header names are lower case."""
 
     method: str

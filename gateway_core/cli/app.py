@@ -11,6 +11,7 @@ from gateway_core.cli import login
 from gateway_core.cli.applying import apply
 from gateway_core.cli.clients import clients, grants
 from gateway_core.cli.connections import connect, connections
+from gateway_core.cli.doctor import doctor
 from gateway_core.cli.keys import keys
 from gateway_core.cli.members import groups, members
 from gateway_core.cli.secrets import secrets
@@ -23,7 +24,7 @@ app = typer.Typer(
 )  # fmt: skip
 for noun in (servers, keys, secrets, members, groups, clients, grants, connections):
     app.add_typer(noun)
-for verb in (apply, connect, login.login, login.logout, login.whoami):
+for verb in (apply, connect, doctor, login.login, login.logout, login.whoami):
     app.command()(verb)
 
 

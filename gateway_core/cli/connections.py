@@ -41,10 +41,10 @@ def list_connections(
         found = own.others(api, Connections, "connections", **query).connections
     rows = [
         (one.server or one.server_id, _holder(one), one.account or "-", _state(one), day(one.connected_at),
-         day(one.refreshed_at))
+         "-" if one.used_at is None else day(one.used_at))
         for one in found
     ]  # fmt: skip
-    show(("SERVER", "OF", "ACCOUNT", "STATE", "CONNECTED", "RENEWED"), rows)
+    show(("SERVER", "OF", "ACCOUNT", "STATE", "CONNECTED", "LAST USED"), rows)
 
 
 @connections.command("disconnect")

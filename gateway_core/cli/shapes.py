@@ -265,7 +265,7 @@ class Connection(Told):
     state: str
     wanted: list[str]
     connected_at: Moment
-    refreshed_at: Moment
+    used_at: Moment | None
 
 
 class Connections(Told):

@@ -16,7 +16,7 @@ from gateway_core.errors import Conflict
 from gateway_core.ports import ABSENT, Clock, Item, Keyring, Table, Unchanged
 from gateway_core.registry.upstream_auth import TokenAuthMethod
 from gateway_core.storage import keys
-from gateway_core.upstream.connections import Holder
+from gateway_core.upstream.holders import Holder
 
 BEGUN_S: Final = 600
 """How long somebody may take at the authorization server, second factor and forgotten password included."""

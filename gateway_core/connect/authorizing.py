@@ -21,7 +21,8 @@ from gateway_core.registry.members import Member
 from gateway_core.registry.servers import Server
 from gateway_core.registry.upstream_auth import OAuth
 from gateway_core.upstream.auth.held_secrets import HeldSecrets, secret_missing
-from gateway_core.upstream.connections import Connection, Connections, Holder
+from gateway_core.upstream.connections import Connection, Connections
+from gateway_core.upstream.holders import Holder
 
 VERIFIER_BYTES: Final = 48
 """64 characters: RFC 7636, section 4.1, wants 43 to 128."""
@@ -83,11 +84,15 @@ class Authorizing:
         refusal = refusal_of(endpoint, plain_http=True)
         if refusal is not None:
             raise ConnectFailed(f"The log-in page of {intent.server.name} cannot be opened: its address {refusal}.")
+        before = await self.connections.get(intent.server.id, intent.holder)
+        if before is not None and before.state == "broken":
+            # Refused for another reason than its tokens: one that registered itself is perhaps no longer known there,
+            # and nobody comes back from a log-in page that says so.
+            await self.registrations.forget(intent.server, before.issuer, before.client_id)
         client = await self.registrations.at(
             intent.server, found, EgressAsker(self.egress), organisation=organisation
         )  # fmt: skip
         await self._check_secret(intent, client)
-        before = await self.connections.get(intent.server.id, intent.holder)
         attempt = _attempt(intent, found, client, wanted_scopes(intent.auth, found, before))
         state = await self.attempts.begin(intent.browser, attempt)
         return with_parameters(endpoint, self._parameters(intent, attempt, state))

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from gateway_core.connect.account_names import account_name
 from gateway_core.connect.attempts import Attempt, Attempts
+from gateway_core.connect.issuer_changes import left_issuer
 from gateway_core.connect.quoting import quoted
 from gateway_core.connect.registration import Registrations
 from gateway_core.errors import ConnectFailed
@@ -94,16 +95,18 @@ class Callback:
         code = answer.get("code", "")
         if not 0 < len(code) <= MAX_CODE:
             raise _failed("no_code", f"The answer for {server.name} holds no code, so nothing was connected. {AGAIN}")
+        # Before the code is spent: with tokens in hand nothing may fail any more but keeping them.
+        before = await self.connections.get(server.id, attempt.holder)
         asked_at = self.clock()
         granted = await self.endpoints.ask(await self._request(attempt, code, server, auth))
         if not isinstance(granted, Granted):
             await self._forget(attempt, granted, server)
             raise _not_granted(granted, server)
-        before = await self.connections.get(server.id, attempt.holder)
         made = _connection(attempt, granted, before, by=member.email, at=asked_at)
         # The tokens of before are not taken back at the authorization server: whoever is signed in there gets the same
         # grant again, and some end all of it with one of its tokens.
         await self.connections.add(made, Tokens(granted.access_token, granted.refresh_token, attempt.client_secret))
+        left_issuer(before, made.issuer, server, by=member.id, connected=True)
         fields = {"server": server.id, "holder": attempt.holder.id, "actor": member.id}
         logger.info("account_connected", extra={"fields": fields})
         return made
@@ -206,6 +209,7 @@ def _connection(attempt: Attempt, granted: Granted, before: Connection | None, *
         connected_by=by,
         refreshed_at=at,
         expires_at=None if granted.expires_in is None else at + granted.expires_in,
+        renewable=granted.refresh_token is not None,
         # Where the server has wanted more, this is the answer to that, and whether it is enough is not known yet.
         step_ups=before.step_ups if before is not None and before.wanted else 0,
     )

@@ -11,7 +11,7 @@ from gateway_core.registry.servers import Server
 from gateway_core.registry.upstream_auth import Granularity, OAuth
 from gateway_core.registry.workspaces import Workspace
 from gateway_core.storage import keys
-from gateway_core.upstream.connections import Holder, holder_of
+from gateway_core.upstream.holders import Holder, holder_of
 
 
 @dataclass(frozen=True, slots=True)

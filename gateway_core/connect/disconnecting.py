@@ -8,6 +8,7 @@ from gateway_core.errors import Refused, StoreUnavailable
 from gateway_core.registry.servers import Server
 from gateway_core.registry.upstream_auth import OAuth
 from gateway_core.upstream.auth.held_secrets import HeldSecrets, secret_missing
+from gateway_core.upstream.auth.sources import known_otherwise
 from gateway_core.upstream.connections import Connection, Connections, Tokens
 from gateway_core.upstream.token_endpoint import Client, TokenEndpoints, TokenRequest, revocation
 
@@ -76,7 +77,9 @@ class Disconnecting:
         """What proves the client that the tokens were given to."""
         if tokens.client_secret is not None or connection.auth_method == "none":
             return tokens.client_secret
-        name = server.auth.client_secret if server is not None and isinstance(server.auth, OAuth) else None
+        auth = server.auth if server is not None and isinstance(server.auth, OAuth) else None
+        # That of another client, or of another authorization server, is not for this one.
+        name = None if auth is None or known_otherwise(connection, auth) else auth.client_secret
         found = None if name is None else await self.secrets.read(name, "")
         if found is None:
             raise secret_missing("" if server is None else server.name, name or "")

@@ -44,8 +44,6 @@ class Found:
     """True where every answer at our callback must name the issuer (RFC 9207)."""
     documents_supported: bool
     """True where a client may be known by its metadata document."""
-    scopes_supported: tuple[str, ...]
-    """Of the authorization server."""
     steps: tuple[Step, ...]
 
 
@@ -91,7 +89,6 @@ class _Discovery:
             auth_methods=metadata.auth_methods,
             iss_supported=metadata.iss_supported,
             documents_supported=metadata.documents_supported,
-            scopes_supported=metadata.scopes,
             steps=self.trail.steps,
         )
 

@@ -3,6 +3,7 @@
 URLs are compared as they are written: only scheme, host and port, which have one spelling each, are normalised.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from gateway_core.egress import Target, names_loopback, parse_url
@@ -49,8 +50,9 @@ def server_documents(issuer: str) -> tuple[str, ...]:
     )
 
 
+@lru_cache(maxsize=1_024)
 def origin_of(url: str) -> str:
-    """`scheme://host[:port]` of a URL.
+    """`scheme://host[:port]` of a URL. Kept, since it is asked with each request.
 
     Raises:
         ValueError: `url` is none.
@@ -93,6 +95,9 @@ def refusal_of(url: object, *, plain_http: bool) -> str | None:
     """
     if not isinstance(url, str):
         return "is not there" if url is None else "is no text"
+    if not url.isascii():
+        # RFC 3986, section 2. People read the host before they log in there, and letters of two scripts look alike.
+        return "is not in ASCII, in which a host of another script is written xn--…"
     target = parse_url(url)
     if isinstance(target, str):
         return "is no URL that can be read in exactly one way"

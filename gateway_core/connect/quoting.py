@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Iterable
+from itertools import groupby
 from typing import Any, Final
 
 from gateway_core import json_text
@@ -12,6 +14,9 @@ SHOWN_CHARS: Final = 2_048
 QUOTED_CHARS: Final = 300
 """How much of a URL, or of what a server says, stands within a sentence of ours."""
 REMOVED: Final = "(removed)"
+PIECE: Final = 8
+"""So many characters in a row of a credential that was sent are never shown; shorter ones are not, where they are all
+of it."""
 _SECRET: Final = re.compile(r"(?:secret|token|password|assertion|credential|key)s?\Z", re.IGNORECASE)
 """Ends of member names whose values are never shown: `client_secret`, not `client_secret_expires_at`."""
 _SECRET_TEXT: Final = re.compile(
@@ -46,6 +51,18 @@ def readable(text: str) -> str:
     a secret."""
     printable = "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
     return _without_credentials(printable)[:SHOWN_CHARS]
+
+
+def without(text: str, credentials: Iterable[str]) -> str:
+    """`text` without these, wherever it repeats one or a part of one."""
+    hidden = [False] * len(text)
+    for credential in credentials:
+        size = min(PIECE, len(credential))
+        for at in range(len(text) - size + 1 if size else 0):
+            if text[at : at + size] in credential:
+                hidden[at : at + size] = [True] * size
+    runs = groupby(zip(text, hidden, strict=True), key=lambda pair: pair[1])
+    return "".join(REMOVED if hides else "".join(letter for letter, _ in run) for hides, run in runs)
 
 
 def without_query(url: str) -> str:

@@ -4,14 +4,15 @@ That is the specification's order (2026-07-28 authorization/client-registration)
 never shown to another: clients are kept by its issuer, and one that was entered stays with the first it was used at.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from gateway_core.connect.asking import Asker
 from gateway_core.connect.client_metadata import OwnClient
 from gateway_core.connect.discovery import Found
 from gateway_core.connect.kept_clients import KeptClient, KeptClients
-from gateway_core.connect.quoting import shortened
+from gateway_core.connect.quoting import quoted, shortened
 from gateway_core.connect.registering import register
 from gateway_core.connect.steps import DiscoveryFailed, Step, Trail
 from gateway_core.errors import Conflict
@@ -25,6 +26,7 @@ from gateway_core.registry.upstream_auth import (
     UpstreamAuth,
 )
 from gateway_core.storage import keys
+from gateway_core.upstream.auth.places import auth_method
 
 Way = Literal["entered", "metadata_document", "dynamic"]
 
@@ -74,8 +76,41 @@ class Registrations:
                 client = kept.client
                 registration = Registration("dynamic", client.client_id, client.auth_method, client.secret)
             case None:
-                raise self._failed(trail, found, f"{found.issuer} takes no client that was not registered by hand")
+                raise self._no_way(trail, found)
         return replace(registration, steps=trail.steps[len(found.steps) :])
+
+    async def foresee(self, server: Server, found: Found, trail: Trail) -> None:
+        """Add to `trail` who we would be there. Nobody is asked, nothing is registered and nothing bound.
+
+        Raises:
+            DiscoveryFailed: There is no way; the message says what to enter.
+            StoreUnavailable: Nobody can tell what is kept.
+        """
+        match way_of(server.auth, found, self.own):
+            case "entered":
+                known = entered_client(server.auth, found)
+                if isinstance(known, str):
+                    raise self._unusable(server, found, trail, known)
+                item = await self.kept.table.get(keys.entered_client(server.id))
+                if item is not None and _binds(server, item.data) and item.data["issuer"] != found.issuer:
+                    raise self._bound(server, found, trail, known.client_id, item.data["issuer"])
+                trail.note("client", "ok", f"Entered by hand: {known.client_id}, by {known.auth_method}.")
+            case "metadata_document":
+                trail.note("client", "ok", f"Known by its metadata document, {self.own.document_url}.")
+            case "dynamic":
+                trail.note("client", "ok", await self._foreseen(server, found))
+            case None:
+                raise self._no_way(trail, found)
+
+    async def _foreseen(self, server: Server, found: Found) -> str:
+        kept = (await self.kept.read(server.id, found.issuer)).kept
+        if kept is not None and kept.callback == self.own.callback and kept.fresh(self.clock()):
+            return f"Registered as {kept.client.client_id}, by {kept.client.auth_method}."
+        again = "anew " if kept is not None else ""
+        return (
+            f"Registers itself {again}there when somebody connects an account next, at "
+            f"{quoted(found.registration_endpoint or '')}. Nothing was registered now."
+        )
 
     async def forget(self, server: Server, issuer: str, client_id: str) -> None:
         """That an authorization server no longer knows a client that registered itself: the next log-in registers anew.
@@ -87,7 +122,7 @@ class Registrations:
     async def _entered(self, server: Server, found: Found, trail: Trail) -> Registration:
         known = entered_client(server.auth, found)
         if isinstance(known, str):
-            raise trail.failed("client", f"The client of {server.name} cannot be used at {found.issuer}: {known}.")
+            raise self._unusable(server, found, trail, known)
         if isinstance(server.auth, OAuth) and server.auth.issuer is None:
             await self._bind(server, known, found, trail)
         trail.note("client", "ok", f"Entered by hand: {known.client_id}, by {known.auth_method}.")
@@ -110,9 +145,15 @@ class Registrations:
         if item is not None and dict(item.data) == wanted:
             return
         bound = "another authorization server" if item is None else item.data["issuer"]
-        raise trail.failed(
+        raise self._bound(server, found, trail, known.client_id, bound)
+
+    def _unusable(self, server: Server, found: Found, trail: Trail, why: str) -> DiscoveryFailed:
+        return trail.failed("client", f"The client of {server.name} cannot be used at {found.issuer}: {why}.")
+
+    def _bound(self, server: Server, found: Found, trail: Trail, client_id: str, bound: str) -> DiscoveryFailed:
+        return trail.failed(
             "client",
-            f"The client {known.client_id} was used at {bound} so far, and {server.name} now names {found.issuer}, "
+            f"The client {client_id} was used at {bound} so far, and {server.name} now names {found.issuer}, "
             f"which was told nothing. If {server.name} has moved, enter `issuer: {found.issuer}` and a client of it.",
         )
 
@@ -131,12 +172,21 @@ class Registrations:
         trail.note("client", "ok", f"Registered as {kept.client.client_id}, by {kept.client.auth_method}.")
         return kept
 
+    def _no_way(self, trail: Trail, found: Found) -> DiscoveryFailed:
+        return self._failed(trail, found, f"{found.issuer} takes no client that was not registered by hand")
+
     def _failed(self, trail: Trail, found: Found, why: str) -> DiscoveryFailed:
         return trail.failed(
             "client",
             f"{why}. Register a client there by hand, with the redirect URI {self.own.callback}, and enter its "
             "`client_id`, and `client_secret` if it has one, in the server's auth.",
         )
+
+
+def _binds(server: Server, kept: Mapping[str, Any]) -> bool:
+    """True where an entered client belongs to the issuer that it was first used at, for want of another word."""
+    auth = server.auth
+    return isinstance(auth, OAuth) and auth.issuer is None and kept["client_id"] == auth.client_id
 
 
 def way_of(auth: UpstreamAuth, found: Found, own: OwnClient) -> Way | None:
@@ -155,7 +205,7 @@ def entered_client(auth: UpstreamAuth, found: Found) -> Registration | str:
     """The client that an administrator entered, and how it proves itself; or in words why it cannot."""
     if not isinstance(auth, OAuth | ClientCredentials | TokenExchange) or auth.client_id is None:
         return "none was entered"
-    method = auth.token_endpoint_auth_method or _method(auth, found)
+    method = auth_method(auth, found.auth_methods)
     if method is None:
         offered = shortened(", ".join(found.auth_methods))
         return (
@@ -163,12 +213,3 @@ def entered_client(auth: UpstreamAuth, found: Found) -> Registration | str:
             "takes a secret all the same, say how with `token_endpoint_auth_method`"
         )
     return Registration("entered", auth.client_id, method)
-
-
-def _method(auth: OAuth | ClientCredentials | TokenExchange, found: Found) -> TokenAuthMethod | None:
-    if isinstance(auth, ClientCredentials) and auth.private_key is not None:
-        return "private_key_jwt"
-    if auth.client_secret is None:
-        return "none"
-    ways: tuple[TokenAuthMethod, ...] = ("client_secret_basic", "client_secret_post")
-    return next((one for one in ways if one in found.auth_methods), None)

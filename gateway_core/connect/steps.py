@@ -8,7 +8,9 @@ from gateway_core.connect.asking import Answer, Asker, Fields, read_object
 from gateway_core.connect.quoting import readable, shown, without_query
 from gateway_core.errors import UpstreamError, UpstreamUnreachable
 
-StepName = Literal["challenge", "resource", "server", "endpoints", "pkce", "scopes", "client"]
+StepName = Literal[
+    "address", "challenge", "resource", "server", "endpoints", "pkce", "scopes", "client", "secrets", "account", "tools"
+]
 Outcome = Literal["ok", "warning", "failed", "skipped"]
 
 SHOWN_HEADERS: Final = ("www-authenticate", "location", "content-type")
@@ -110,17 +112,23 @@ class Trail:
             answer = await self._ask(method, url, headers, body)
         except UpstreamError as problem:
             words = problem.message.rstrip(".")
-            exchange = Exchange(_request_line(method, url), None, (), "")
+            exchange = unanswered(method, url)
             return Heard(exchange, None, words, isinstance(problem, UpstreamUnreachable))
-        return Heard(_shown(method, url, answer), answer)
+        return Heard(exchange_of(method, url, answer), answer)
 
 
-def _shown(method: str, url: str, answer: Answer) -> Exchange:
+def exchange_of(method: str, url: str, answer: Answer) -> Exchange:
+    """A request and its answer, as they may be shown."""
     said = {name: answer.headers[name] for name in SHOWN_HEADERS if name in answer.headers}
     if "location" in said:
         said["location"] = without_query(said["location"])
     headers = tuple((name, readable(value)) for name, value in said.items())
     return Exchange(_request_line(method, url), answer.status, headers, shown(answer.body))
+
+
+def unanswered(method: str, url: str) -> Exchange:
+    """A request to which no answer came, as it may be shown."""
+    return Exchange(_request_line(method, url), None, (), "")
 
 
 def _request_line(method: str, url: str) -> str:

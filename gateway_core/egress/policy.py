@@ -2,8 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 from gateway_core.errors import Invalid
@@ -18,8 +17,7 @@ DEFAULT_PORTS = {"https": 443, "http": 80}
 """Ports that a URL, and the Host header, leave unsaid."""
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """What may be reached. As it stands: public addresses over https, and nothing else."""
 
     loopback: bool = False

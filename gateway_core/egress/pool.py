@@ -33,7 +33,7 @@ DISTRUST_S: Final = 60
 _TIMEOUT: Final = re.compile(r"\btimeout=([0-9]{1,5})\b", re.IGNORECASE)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Known:
     """What is known about one origin."""
 

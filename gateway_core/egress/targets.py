@@ -2,8 +2,7 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway_core.egress import addresses
 from gateway_core.egress.policy import DEFAULT_PORTS, IPAddress, Origin, Policy
@@ -24,8 +23,7 @@ LOCALHOST: Final = ("localhost", "localhost.localdomain", "localhost6", "ip6-loc
 """Names that hosts files give to this machine; `*.localhost` besides (RFC 6761, section 6.3)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A URL that may be called, as far as it can be told without resolving its name."""
 
     scheme: str

@@ -52,7 +52,7 @@ def rotated(grant: Grant, refresh_hash: str, answer: str, now: int) -> Grant:
 
 def answered_again(grant: Grant) -> Grant:
     """The grant once its lost answer was given again."""
-    return grant if grant.previous is None else replace(grant, previous=replace(grant.previous, repeated=True))
+    return grant if grant.previous is None else replace(grant, previous=grant.previous._replace(repeated=True))
 
 
 def ends_at(grant: Grant) -> int:

@@ -77,7 +77,7 @@ def scopes_among(words: Iterable[object]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))[:MAX_SCOPES]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Draft:
     scheme: str
     token: str | None

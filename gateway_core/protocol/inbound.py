@@ -1,8 +1,7 @@
 """Reading what a client posted: which era it speaks, what it wants, and whether headers and body agree. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from gateway_core import json_text
 from gateway_core.errors import BadRequest
@@ -34,8 +33,7 @@ PARAM_PREFIX: Final = "mcp-param-"
 ROUTING_HEADERS: Final = ("mcp-protocol-version", "mcp-method", "mcp-name")
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One JSON-RPC message of a client, read and checked."""
 
     era: Era

@@ -6,8 +6,7 @@ is policy, and every fault of the upstream, is HTTP 200: clients drop the whole 
 
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway_core.errors import (
     BadRequest,
@@ -39,8 +38,7 @@ STREAM_HEADERS: Final[RawHeaders] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A finished answer."""
 
     status: int
@@ -52,8 +50,7 @@ async def _nothing() -> None:
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(NamedTuple):
     """An answer that arrives event by event, each a whole SSE block."""
 
     events: AsyncGenerator[bytes]

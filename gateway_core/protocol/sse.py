@@ -1,7 +1,6 @@
 """Server-sent events, read as they arrive and written again (WHATWG HTML, section 9.2). Pure."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway_core.errors import UpstreamTooLarge
 
@@ -12,8 +11,7 @@ PING: Final = b": ping\n\n"
 """A comment: keeps proxies and clients from taking silence for death."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event. `data` is None when the block had no data line."""
 
     data: str | None

@@ -10,6 +10,7 @@ from typing import Any, Final
 from gateway_core.access.callers import Caller
 from gateway_core.errors import Conflict, UpstreamGarbage
 from gateway_core.headers import Headers
+from gateway_core.parts import part
 from gateway_core.ports import ABSENT, Clock, Item, Key, Keyring, Table, Unchanged
 from gateway_core.protocol import session
 from gateway_core.protocol.reply import RawHeaders
@@ -28,7 +29,7 @@ MAX_URIS: Final = 100
 """Resources that one session may be subscribed to."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Watch:
     """A stream of this process that delivers what a session has subscribed to."""
 
@@ -53,7 +54,7 @@ class Watch:
                     await self._looked.wait()
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class ClientSessions:
     """Stateless: any process can go on with a session."""
 

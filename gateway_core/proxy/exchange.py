@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gateway_core.access.callers import CredentialEnded
 from gateway_core.access.endpoint import Endpoint
@@ -14,6 +14,7 @@ from gateway_core.errors import (
     NotAcceptable,
     NotFound,
 )
+from gateway_core.parts import part
 from gateway_core.ports import Records
 from gateway_core.protocol import reply, sse
 from gateway_core.protocol.inbound import Call, read_calls
@@ -25,10 +26,10 @@ from gateway_core.proxy.place import Place, Request
 from gateway_core.proxy.sse_clients import SseClients
 from gateway_core.registry.directory import Directory
 from gateway_core.telemetry import CallRecord, outcome_of
-from gateway_core.upstream.connections import connection_key
+from gateway_core.upstream.holders import connection_key
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Exchange:
     """The data plane: stateless between calls, so one instance serves a whole process."""
 

@@ -3,10 +3,17 @@
 import asyncio
 import json
 import time
-from dataclasses import dataclass
 
 from gateway_core.egress import Response
-from gateway_core.errors import BadRequest, MethodNotAllowed, UpstreamChangedEra, UpstreamForgot, UpstreamGarbage
+from gateway_core.errors import (
+    BadRequest,
+    ConsentRequired,
+    MethodNotAllowed,
+    UpstreamChangedEra,
+    UpstreamForgot,
+    UpstreamGarbage,
+)
+from gateway_core.parts import part
 from gateway_core.protocol import reply
 from gateway_core.protocol.bridge import errors
 from gateway_core.protocol.inbound import Call
@@ -14,6 +21,7 @@ from gateway_core.protocol.reply import ACCEPTED, Reply, Stream
 from gateway_core.protocol.session import Session
 from gateway_core.protocol.versions import METHOD_NOT_FOUND, MODERN_STATUS
 from gateway_core.proxy.answering import check_alive, finished_reply, session_gone
+from gateway_core.proxy.consent_signals import ConsentSignals
 from gateway_core.proxy.legacy_clients import LegacyClients
 from gateway_core.proxy.lifecycle import Lifecycle
 from gateway_core.proxy.modern_clients import ModernClients, sent_anew
@@ -27,7 +35,7 @@ from gateway_core.upstream.reading import is_stream, read_whole
 from gateway_core.upstream.spoken import Spoken, doubt, pinned
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Forwarding:
     """Stateless between calls."""
 
@@ -36,6 +44,7 @@ class Forwarding:
     lifecycle: Lifecycle
     legacy_clients: LegacyClients
     modern_clients: ModernClients
+    consent_signals: ConsentSignals
     listen_s: int
 
     async def forward(self, call: Call, place: Place) -> Reply | Stream:
@@ -50,6 +59,13 @@ class Forwarding:
             NotFound: The session is gone; the client must initialize again.
         """
         check_alive(place)
+        try:
+            return await self._taken(call, place)
+        except ConsentRequired as needed:
+            return await self.consent_signals.reply(needed, call, place)
+
+    async def _taken(self, call: Call, place: Place) -> Reply | Stream:
+        """The call begun, or gone on with."""
         try:
             # A server may be spoken to otherwise than it was when it asked: the call is with it all the same.
             state = await self.modern_clients.begun_before(call, place)
@@ -73,12 +89,12 @@ class Forwarding:
 
     async def _as_spoken(self, call: Call, place: Place) -> Reply | Stream:
         """The call in what its server speaks, once more where that turns out to be something else by now."""
-        spoken = await self.eras.of(place.server, place.sessionless())
+        spoken = await self.eras.of(place.server, place.sessionless(), call.era)
         try:
             return await self._in_session(call, place, spoken)
         except UpstreamChangedEra as problem:
             before, spoken = spoken, await self.eras.again(place.server, place.sessionless(), wrong=spoken)
-            if spoken == before:
+            if spoken.agrees(before):
                 return _refused(call, spoken, problem, place.server)
         return await self._in_session(call, place, spoken)
 
@@ -95,7 +111,7 @@ class Forwarding:
                 raise session_gone()
             told = "This server opens no stream of its own here. Send each message as a POST."
             raise MethodNotAllowed(told, allow="POST" if place.session is None else "POST, DELETE")
-        spoken = await self.eras.of(place.server, place.sessionless())
+        spoken = await self.eras.of(place.server, place.sessionless(), "legacy")
         if spoken.legacy != "http":
             return await self._heard(place, place.session, spoken)
         try:

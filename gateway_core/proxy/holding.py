@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from gateway_core.errors import GatewayError, UpstreamClosed, UpstreamError, UpstreamRefused, UpstreamTimedOut
+from gateway_core.parts import part
 from gateway_core.proxy.lines.pump import Pump
 from gateway_core.proxy.mailbox import Mailbox
 from gateway_core.proxy.place import HOLDER_GONE, Place, stopped_early
@@ -31,7 +32,7 @@ class Source(Protocol):
         ...
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Letters:
     """The messages of a call that another request, perhaps another process, reads or has read. See Source."""
 
@@ -115,7 +116,7 @@ MAX_HELD, MAX_HELD_EACH = 500, 50
 """Calls that one process holds, and of one caller among them: each keeps a connection to its server."""
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Holding:
     """Reads on, for as long as somebody may answer. One per process."""
 
@@ -177,7 +178,7 @@ class Holding:
             await pump.close()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Hand:
     """One call that is held."""
 

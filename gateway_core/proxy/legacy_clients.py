@@ -9,11 +9,11 @@ import hashlib
 import secrets
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from gateway_core.errors import BadRequest, UpstreamError, UpstreamRefused, UpstreamTimedOut
+from gateway_core.parts import part
 from gateway_core.protocol import reply, sse
 from gateway_core.protocol.bridge import asks, requests
 from gateway_core.protocol.bridge.notifications import LEVELS
@@ -44,7 +44,7 @@ WATCH_AFTER_S: Final = 0.05
 """Calls shorter than this are over before anybody cancels them; looking out for it costs a task."""
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class LegacyClients:
     """Stateless between calls."""
 

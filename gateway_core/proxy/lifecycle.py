@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 
 from gateway_core.egress import Response
 from gateway_core.errors import BadRequest, MethodNotAllowed, UpstreamForgot
+from gateway_core.parts import part
 from gateway_core.protocol import header_values, session
 from gateway_core.protocol.inbound import Call
 from gateway_core.protocol.reply import JSON_HEADERS, STREAM_HEADERS, RawHeaders, Reply, Stream
@@ -22,7 +22,7 @@ from gateway_core.upstream.reading import is_stream, read_whole
 from gateway_core.upstream.sessions import end_session, open_session
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Lifecycle:
     """Stateless: a session lives in its own token, so any process can go on with it."""
 

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway_core.errors import NotFound, Refused, UpstreamError
+from gateway_core.parts import part
 from gateway_core.protocol import reply, sse
 from gateway_core.protocol.bridge import notifications
 from gateway_core.protocol.inbound import Call
@@ -29,7 +29,7 @@ LOOK_S: Final = 1.0
 LISTS: Final = {"toolsListChanged": True, "promptsListChanged": True, "resourcesListChanged": True}
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Listening:
     """Stateless between calls."""
 

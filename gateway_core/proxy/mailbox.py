@@ -12,10 +12,11 @@ import time
 from base64 import b64decode, b64encode
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from gateway_core.errors import Conflict, StoreUnavailable, UpstreamTooLarge
+from gateway_core.parts import part
 from gateway_core.ports import ABSENT, Clock, Keyring, Table, Unchanged
 from gateway_core.storage import keys
 
@@ -30,7 +31,7 @@ KEPT_S: Final = 300
 """How long letters outlast the time in which they are awaited."""
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Mailbox:
     """One per process."""
 

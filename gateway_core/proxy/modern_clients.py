@@ -8,11 +8,18 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway_core import json_text
-from gateway_core.errors import BadRequest, UpstreamError, UpstreamRefused, UpstreamUnreachable
+from gateway_core.errors import (
+    BadRequest,
+    ConsentRequired,
+    Refused,
+    UpstreamError,
+    UpstreamRefused,
+    UpstreamUnreachable,
+)
+from gateway_core.parts import part
 from gateway_core.protocol import reply, sse
 from gateway_core.protocol.bridge import asks, requests
 from gateway_core.protocol.inbound import Call
@@ -35,7 +42,7 @@ Answer = AsyncGenerator[Reply | bytes]
 """One finished reply, or events of which the last is the answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class ModernClients:
     """Stateless between calls."""
 
@@ -131,7 +138,7 @@ class ModernClients:
 
         async def ask(asked: Asked) -> Reply:
             nonlocal held
-            asking = replace(state, after=source.after, asked=asked.ids)
+            asking = state._replace(after=source.after, asked=asked.ids)
             if source.pump is None:
                 return await self._asked(call, place, asking, asked, for_s=place.ask_s)
             async with self.holding.begun(source.pump, state.box, place, number=source.after):
@@ -216,18 +223,21 @@ def _required(call: Call, asked: Asked, state: str, server_info: Mapping[str, An
 
 
 def sent_anew(call: Call, place: Place, state: Again) -> Call:
-    """The call as it was before its server refused it: what the client adds to it is the gateway's, not the server's.
+    """The call as it was before it was refused: what the client adds to it is the gateway's, not the server's.
 
     Raises:
         UpstreamRefused: The client does not say that everything was opened.
+        Refused: The same, of what the gateway itself has asked for.
     """
     params = call.message["params"]
     responses = params.get("inputResponses")
     given = responses if isinstance(responses, dict) else {}
     done = [given[key].get("action") == "accept" for key in state.asked if isinstance(given.get(key), dict)]
     if len(done) != len(state.asked) or not all(done):
+        if state.told:
+            raise Refused(state.told, reason=ConsentRequired.reason)
         told = f"{place.server.name} needs something to be done at the address it gave first, and that was declined."
         raise UpstreamRefused(told, reason="declined")
     before = {name: value for name, value in params.items() if name not in ("inputResponses", "requestState")}
     message = {**call.message, "params": before}
-    return replace(call, message=message, wire=json_text.write(message))
+    return call._replace(message=message, wire=json_text.write(message))

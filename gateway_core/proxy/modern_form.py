@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway_core.errors import BadRequest, UpstreamError, UpstreamGarbage
 from gateway_core.protocol import reply
@@ -26,8 +26,7 @@ GATHER_S: Final = 0.05
 """Questions that come this soon after one another go to the client together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What the client is to answer before the call can go on."""
 
     requests: Mapping[str, Mapping[str, Any]]
@@ -36,7 +35,7 @@ class Asked:
     """Key → id of the server's request and its method. Empty: the server has refused the call until all is done."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class ModernForm:
     """Of one request of a client."""
 

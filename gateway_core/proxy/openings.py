@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from gateway_core.errors import UpstreamGarbage
+from gateway_core.parts import part
 from gateway_core.protocol import outbound, reply, session
 from gateway_core.protocol.bridge import capabilities, errors, requests
 from gateway_core.protocol.inbound import Call
@@ -23,7 +24,7 @@ from gateway_core.upstream.spoken import Spoken
 from gateway_core.upstream.sse_sessions import SseSession
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Openings:
     """Stateless between calls."""
 
@@ -106,7 +107,7 @@ class Openings:
         guest = Guest(opened.principal, opened.client, declared, opened.version, place.account)
         session = await self._taken(guest, place)
         # The calls come with the revision that was agreed on, not with the one that was proposed.
-        agreed = replace(guest, version=session.initialized["protocolVersion"])
+        agreed = guest._replace(version=session.initialized["protocolVersion"])
         await self.switchboard.streams.give_back(session, agreed)
         return session.initialized
 

@@ -59,7 +59,7 @@ def asking_is_off(server: Server, method: str) -> UpstreamRefused:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Request:
     """One HTTP request on an MCP endpoint."""
 
@@ -77,7 +77,7 @@ class Request:
     """Work that goes on after the answer has ended; the platform is held up until it is done."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Place:
     """Everything a step needs besides the call itself."""
 

@@ -40,7 +40,7 @@ _draining: Final[set[asyncio.Task[None]]] = set()
 """asyncio keeps no reference to a running task; this does."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Cursor:
     """Where a stream can be taken up again."""
 
@@ -48,7 +48,7 @@ class Cursor:
     retry_s: float = DEFAULT_RETRY_S
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Sent:
     """A request as it went to an upstream, and the answer that has begun to come."""
 

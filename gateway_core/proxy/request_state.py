@@ -9,10 +9,10 @@ import binascii
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway_core.errors import BadRequest, UpstreamGarbage
+from gateway_core.parts import part
 from gateway_core.ports import Clock, Keyring
 from gateway_core.protocol.inbound import Call
 from gateway_core.protocol.versions import INVALID_PARAMS
@@ -23,8 +23,7 @@ MAX_STATE: Final = 16_384
 _NOT_OF_THE_CALL: Final = ("_meta", "inputResponses", "requestState")
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """A call that waits at its server for answers, in some process of the gateway."""
 
     box: str
@@ -38,15 +37,18 @@ class Held:
     """What the server calls itself, for the `_meta` of what it answers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
-    """A call that its server refused until something is done elsewhere: it is sent anew."""
+class Again(NamedTuple):
+    """A call that was refused until something is done elsewhere: it is sent anew."""
 
     asked: tuple[str, ...]
     """Keys of `inputRequests`."""
+    told: str = ""
+    """What the client hears where that is not done; empty where the server itself has refused."""
+    rounds: int = 0
+    """How often the gateway itself has asked."""
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class RequestStates:
     """Seals and opens."""
 
@@ -66,7 +68,7 @@ class RequestStates:
                      "at": [at.call_id, at.version, at.session_id, at.endpoint],
                      "server": state.server_info}  # fmt: skip
         else:
-            told["again"] = state.asked
+            told["again"] = [state.asked, state.told, state.rounds]
         sealed = await self.keyring.seal(json.dumps(told).encode(), context=_context(call, place))
         text = base64.urlsafe_b64encode(sealed).decode()
         if len(text) > MAX_STATE:
@@ -86,9 +88,10 @@ class RequestStates:
             late = "is too old: what it is about had to be answered earlier"
             raise _refused(f"{late}. What the server did since is unknown: check before you repeat it", call)
         if "again" in told:
-            return Again(tuple(told["again"]))
-        asked = {key: (ask_id, method) for key, (ask_id, method) in told["asked"].items()}
-        return Held(told["box"], told["after"], asked, Address(*told["at"]), told["server"])
+            asked, words, rounds = told["again"]
+            return Again(tuple(asked), words, rounds)
+        waiting = {key: (ask_id, method) for key, (ask_id, method) in told["asked"].items()}
+        return Held(told["box"], told["after"], waiting, Address(*told["at"]), told["server"])
 
     async def _opened(self, text: object, call: Call, place: Place) -> dict[str, Any] | None:
         if not isinstance(text, str) or len(text) > MAX_STATE or not text.isascii():

@@ -8,11 +8,12 @@ import asyncio
 import logging
 import secrets
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from gateway_core.access.policy import Decision
 from gateway_core.errors import GatewayError, MethodNotAllowed
+from gateway_core.parts import part
 from gateway_core.ports import Keyring, Records
 from gateway_core.protocol import reply, session
 from gateway_core.protocol.inbound import Call, read_calls
@@ -35,7 +36,7 @@ CHANGING: Final = frozenset({"initialize", "resources/subscribe", "resources/uns
 """Requests that change what there is to hear."""
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class SseClients:
     """Stateless between calls."""
 

@@ -8,13 +8,14 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import isinf
 from typing import Any, Final
 
 from gateway_core.access.identify import Identify
 from gateway_core.access.policy import decide
 from gateway_core.errors import GatewayError, MethodNotAllowed, NotFound, StoreUnavailable
+from gateway_core.parts import part
 from gateway_core.protocol import sse
 from gateway_core.proxy.client_sessions import ClientSessions
 from gateway_core.proxy.describing import allow
@@ -22,7 +23,7 @@ from gateway_core.proxy.forwarding import Forwarding
 from gateway_core.proxy.mailbox import Mailbox
 from gateway_core.proxy.place import Place, stopped
 from gateway_core.registry.directory import Directory
-from gateway_core.upstream.connections import connection_key
+from gateway_core.upstream.holders import connection_key
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ _ENDED: Final[Any] = {"closed": True}
 Outbox = asyncio.Queue[bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class SseStreams:
     """Stateless: a stream is its box."""
 

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from dataclasses import field, replace
+from typing import Any, Final, NamedTuple
 
+from gateway_core.parts import part
 from gateway_core.protocol import outbound
 from gateway_core.protocol.bridge import capabilities, requests
 from gateway_core.protocol.bridge.notifications import LEVELS
@@ -33,8 +34,7 @@ DEFAULT_LOG_LEVEL: Final = "info"
 MAX_LEVELS: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Crossed:
+class Crossed(NamedTuple):
     """A modern client's call at a legacy server."""
 
     line: LegacyLine | SseLine
@@ -50,7 +50,7 @@ class Crossed:
         return self.within is None and isinstance(self.line, LegacyLine)
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Switchboard:
     """One per process."""
 
@@ -97,10 +97,10 @@ class Switchboard:
         if spoken.legacy == "sse":
             line = await self._over_sse(place, guest, message, level=level)
             endpoint = line.session.connection.endpoint
-            return Crossed(line, replace(address, endpoint=endpoint), line.session.initialized)
+            return Crossed(line, address._replace(endpoint=endpoint), line.session.initialized)
         deadline = self._deadline(place)
         session = await self.kept.of(place.server, place.sessionless(), guest, deadline=deadline)
-        address = replace(address, session_id=session.session_id, version=session.version)
+        address = address._replace(session_id=session.session_id, version=session.version)
         within = inside(place, session, guest)
         await self._turn_up(session, level, within)
         line_there = LegacyLine(Remote(self.upstream, within, address), outbound.legacy_call(message), deadline)

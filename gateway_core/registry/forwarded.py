@@ -1,8 +1,7 @@
 """What of a caller's request goes on to an upstream: headers, and who they are. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from gateway_core.access.credentials import KEY_HEADERS
 
@@ -83,8 +82,7 @@ USUAL_HEADERS: Final = {"claims_header": "x-user-claims", "jwt_header": "x-user-
 """Where it is told unless a setting names another header."""
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderForwarding:
+class HeaderForwarding(NamedTuple):
     """Headers of the caller's request that are passed on."""
 
     mode: Literal["allowlist", "all-except"]
@@ -93,8 +91,7 @@ class HeaderForwarding:
     `all-except`: those that stay; both names are the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class IdentityForwarding:
+class IdentityForwarding(NamedTuple):
     """The upstream is told who calls."""
 
     method: Literal["claims_header", "jwt_header", "bearer"]

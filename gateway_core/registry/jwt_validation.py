@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, assert_never
+from typing import Any, Final, Literal, NamedTuple, assert_never
 
 AUTHORIZATION: Final = "authorization"
 DEFAULT_TOLERANCE_S: Final = 5
 Match = Literal["exact", "contains", "containsAll", "regex"]
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimRule:
+class ClaimRule(NamedTuple):
     """What the values of one claim have to be.
 
     `exact`: the one value is among `values`. `contains`: one of the claim's values is among them; `containsAll`: every
@@ -23,22 +22,19 @@ class ClaimRule:
     values: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class KeySetUrl:
+class KeySetUrl(NamedTuple):
     """The issuer's keys are at a URL (RFC 7517, section 5)."""
 
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class InlineKeys:
+class InlineKeys(NamedTuple):
     """The issuer's keys are these: a key set as JSON."""
 
     jwks: str
 
 
-@dataclass(frozen=True, slots=True)
-class Introspection:
+class Introspection(NamedTuple):
     """The issuer is asked about each token (RFC 7662)."""
 
     endpoint: str

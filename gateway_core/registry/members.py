@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 OrganisationRole = Literal["owner", "admin", "auditor", "member"]
 WorkspaceRole = Literal["admin", "manager", "member"]
@@ -41,8 +41,7 @@ class Roles:
         return Roles(organisation, workspaces)
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Who somebody is to an identity provider. The subject is the key, never the e-mail address (OIDC Core, 5.7)."""
 
     issuer: str

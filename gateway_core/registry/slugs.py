@@ -31,7 +31,7 @@ RESERVED: Final = frozenset(
 """First path segments that are, or will be, the gateway's own."""
 MAX_SECRET_NAME: Final = 50
 MAX_SECRET_VALUE: Final = 8_192
-"""Characters: more than servers take in one header."""
+"""Characters: enough for a private key with its chain."""
 _ALPHABET: Final = "23456789abcdefghjkmnpqrstvwxyz"
 """Lower-case letters and digits that cannot be taken for each other."""
 

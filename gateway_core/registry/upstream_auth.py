@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, assert_never
+from typing import Any, Final, Literal, NamedTuple, assert_never
 
 Granularity = Literal["organisation", "workspace", "user"]
 """Whose the account at the upstream is: one for everybody, one for each workspace, or each member's own."""
@@ -15,8 +15,11 @@ class NoAuth:
     """The upstream asks for no credential."""
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderValue:
+MAX_HEADER_VALUE: Final = 4_096
+"""Characters of the value of a header that we add: half of what common servers read of all headers."""
+
+
+class HeaderValue(NamedTuple):
     """One header that we add: a plain value, or the name of a secret that holds it."""
 
     name: str
@@ -24,15 +27,13 @@ class HeaderValue:
     secret: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StaticHeaders:
+class StaticHeaders(NamedTuple):
     """Fixed headers on every request to the upstream."""
 
     headers: tuple[HeaderValue, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class OAuth:
+class OAuth(NamedTuple):
     """Somebody connects an account with their browser (OAuth 2.1, code and PKCE). Discovery fills what is None."""
 
     granularity: Granularity = "user"
@@ -54,8 +55,7 @@ class OAuth:
     """False leaves `resource` out (RFC 8707), for providers that refuse it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClientCredentials:
+class ClientCredentials(NamedTuple):
     """The gateway's own account at the upstream, without a person (RFC 6749, section 4.4)."""
 
     client_id: str
@@ -71,8 +71,7 @@ class ClientCredentials:
     resource_indicator: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class TokenExchange:
+class TokenExchange(NamedTuple):
     """Whoever calls is exchanged for a token of the upstream (RFC 8693)."""
 
     subject: Literal["identity", "bearer"]

@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from gateway_core.errors import UpstreamError, UpstreamGarbage, UpstreamRefused
 from gateway_core.protocol import reply
@@ -27,8 +26,7 @@ MODERN_ERRORS: Final = frozenset(
 """Status and code of errors that only a modern server gives (2026-07-28 streamable-http, Backward Compatibility)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One JSON-RPC message of an upstream."""
 
     kind: Literal["answer", "error", "request", "notification", "foreign"]

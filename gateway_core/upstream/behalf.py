@@ -1,7 +1,8 @@
-"""For whom a request is made at an upstream. Pure."""
+"""For whom a request is made at an upstream, and how long they can wait. Pure."""
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gateway_core.access.callers import Caller
 from gateway_core.headers import Headers
@@ -10,7 +11,18 @@ from gateway_core.registry.members import Member
 from gateway_core.registry.workspaces import Workspace
 
 
-@dataclass(frozen=True, slots=True)
+class Patience(NamedTuple):
+    """How long whoever asks can wait. Both are times of the event loop."""
+
+    deadline: float
+    """When their own call is over."""
+    ends_at: float
+    """When the platform cuts everything off; infinite where none does."""
+    afterwards: list[asyncio.Task[None]]
+    """Takes work that has to end before the platform may halt."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Behalf:
     """Whose request it is, as far as an upstream's ways of knowing callers take it."""
 

@@ -1,12 +1,13 @@
 """HTTP requests to one upstream server. `tools/call` is sent at most once; what comes back is not judged here."""
 
-from dataclasses import dataclass, replace
-from typing import Final
-from urllib.parse import urlsplit
+from dataclasses import replace
+from typing import Final, NamedTuple
 
+from gateway_core.connect.locations import origin_of
 from gateway_core.egress import Egress, Response
 from gateway_core.errors import UpstreamUnreachable
 from gateway_core.headers import NO_HEADERS
+from gateway_core.parts import part
 from gateway_core.protocol.inbound import Call
 from gateway_core.protocol.versions import NAMED_BY
 from gateway_core.registry.servers import Server
@@ -22,14 +23,7 @@ CONTENT: Final = ("content-type", "application/json")
 AGENT: Final = ("user-agent", "gatehouse/0.1")
 
 
-def origin_of(url: str) -> tuple[str, str, int]:
-    """Scheme, host and port of a URL (RFC 6454, section 4)."""
-    parts = urlsplit(url)
-    return parts.scheme, (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(NamedTuple):
     """What a request carries besides its body: the session behind it, where it belongs, for whom it is made."""
 
     revision: str
@@ -41,11 +35,11 @@ class Dialect:
 
     def within(self, version: str | None, session_id: str | None) -> "Dialect":
         """The same, within a session."""
-        return replace(self, version=version, session_id=session_id)
+        return self._replace(version=version, session_id=session_id)
 
     def for_all(self) -> "Dialect":
         """The same without the headers of a caller, who could choose with them what is found out for everybody."""
-        return replace(self, behalf=replace(self.behalf, headers=NO_HEADERS))
+        return self._replace(behalf=replace(self.behalf, headers=NO_HEADERS))
 
     def fields(self) -> Fields:
         """The headers that say so."""
@@ -57,8 +51,7 @@ class Dialect:
         return fields
 
 
-@dataclass(frozen=True, slots=True)
-class _Sending:
+class _Sending(NamedTuple):
     server: Server
     dialect: Dialect
     fields: Fields
@@ -71,7 +64,7 @@ def _sending(server: Server, dialect: Dialect, fields: Fields, call: Call) -> _S
     return _Sending(server, dialect, fields, call.wire, call.method in NAMED_BY)
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class UpstreamClient:
     """One per process; connections are kept and shared."""
 

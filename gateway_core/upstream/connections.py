@@ -6,14 +6,13 @@ Nothing here speaks to an authorization server. No item holds a token that could
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
-from gateway_core.access.grants import ORGANISATION_PLACE
 from gateway_core.ports import Clock, Condition, Delete, Item, Key, Put, Table, Write
-from gateway_core.registry.servers import Server
-from gateway_core.registry.upstream_auth import Granularity, TokenAuthMethod, granularity_of
+from gateway_core.registry.upstream_auth import TokenAuthMethod
 from gateway_core.storage import keys
-from gateway_core.vault import Vault
+from gateway_core.upstream.holders import Holder
+from gateway_core.vault import HELD_S, Vault
 
 MAX_HELD: Final = 1_000
 """Opened tokens in memory, 5 KB each at most."""
@@ -22,39 +21,8 @@ CLOCKS_DIFFER_S: Final = 60
 
 State = Literal["ok", "needs_consent", "broken"]
 """`needs_consent`: somebody has to connect it again. `broken`: the authorization server refuses, for another reason."""
-
-
-class Holder(NamedTuple):
-    """Whose an account is."""
-
-    granularity: Granularity
-    id: str
-    """`org`, a workspace's id, or a member's."""
-
-    @property
-    def place(self) -> str:
-        """Where its tokens are sealed, see `vault.Vault`."""
-        return self.id if self.granularity == "workspace" else ORGANISATION_PLACE
-
-
-def holder_of(granularity: Granularity, *, workspace_id: str, member_id: str | None) -> Holder | None:
-    """Whose account a caller uses; None for a caller who is no member, where each member has their own."""
-    match granularity:
-        case "organisation":
-            return Holder(granularity, ORGANISATION_PLACE)
-        case "workspace":
-            return Holder(granularity, workspace_id)
-        case "user":
-            return None if member_id is None else Holder(granularity, member_id)
-
-
-def connection_key(server: Server, workspace_id: str, member_id: str | None) -> Key | None:
-    """Where the account is kept with which a caller uses a server; None where there is none."""
-    granularity = granularity_of(server.auth)
-    if granularity is None:
-        return None
-    holder = holder_of(granularity, workspace_id=workspace_id, member_id=member_id)
-    return None if holder is None else keys.connection(server.id, holder.id)
+ShownState = Literal["ok", "expiring", "needs_consent", "broken"]
+"""As people see it. `expiring`: it works until its token ends, and nothing renews that at the moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +73,10 @@ class Connection:
     """No renewal is tried before: the last ones failed."""
     failures: int = 0
     """How many of them."""
+    renewable: bool = True
+    """False where only a person can bring another token."""
+    used_at: int = 0
+    """When the server last took a request, to the hour; 0 before the first."""
     sealed: str = field(default="", repr=False)
     """The tokens; empty where there are none."""
     version: int = 0
@@ -114,6 +86,12 @@ class Connection:
     def name(self) -> str:
         """One word for it, for logs; no secret."""
         return f"{self.server_id}/{self.holder.id}"
+
+    def shown_state(self, now: int) -> ShownState:
+        """How it stands at `now`, whether or not a call has found that out."""
+        if self.state != "ok" or self.expires_at is None or (self.renewable and not self.failures):
+            return self.state
+        return "needs_consent" if now >= self.expires_at and not self.renewable else "expiring"
 
     @property
     def key(self) -> Key:
@@ -167,7 +145,7 @@ class Connections:
         self._vault = vault
         self._clock = clock
         # By what they were sealed for as well: whoever can write items must not move one to another holder.
-        self._opened: dict[tuple[str, str, str], Tokens] = {}
+        self._opened: dict[tuple[str, str, str], tuple[Tokens, int]] = {}
 
     @staticmethod
     def read(item: Item | None) -> Connection | None:
@@ -184,8 +162,9 @@ class Connections:
         Raises:
             StoreUnavailable: Nobody can open them now.
         """
-        found = self._opened.get(_opened_as(connection))
-        if found is not None or not connection.sealed:
+        # As the vault lets go of its keys: what nobody may open any more is not used without end.
+        found, until = self._opened.get(_opened_as(connection), (None, 0))
+        if not connection.sealed or self._clock() < until:
             return found
         plain = await self._vault.open(connection.holder.place, connection.sealed, context=connection.context)
         return None if plain is None else self._hold(connection, Tokens(*json.loads(plain)))
@@ -228,10 +207,13 @@ class Connections:
         await self._table.transact(removal(connection, self._clock()))
 
     def _hold(self, connection: Connection, tokens: Tokens) -> Tokens:
+        now = self._clock()
+        for lapsed in [name for name, (_, until) in self._opened.items() if now >= until]:
+            del self._opened[lapsed]
         if len(self._opened) >= MAX_HELD:
             # The one that was opened longest ago: a dictionary keeps the order in which its keys came.
             del self._opened[next(iter(self._opened))]
-        self._opened[_opened_as(connection)] = tokens
+        self._opened[_opened_as(connection)] = tokens, now + HELD_S
         return tokens
 
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urljoin
 
+from gateway_core.connect.locations import origin_of
 from gateway_core.egress import Response
 from gateway_core.errors import UpstreamClosed, UpstreamForgot, UpstreamGarbage, UpstreamTimedOut
 from gateway_core.protocol import sse
 from gateway_core.protocol.inbound import Call
 from gateway_core.registry.servers import Server
 from gateway_core.upstream.answers import Message, read_message, refused
-from gateway_core.upstream.client import Dialect, UpstreamClient, origin_of
+from gateway_core.upstream.client import Dialect, UpstreamClient
 from gateway_core.upstream.reading import is_stream, read_events
 from gateway_core.upstream.spoken import pinned
 
@@ -23,7 +24,7 @@ OPEN_S: Final = 10.0
 transport says."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class SseConnection:
     """An open stream of a server and the address that takes messages. One reader at a time."""
 

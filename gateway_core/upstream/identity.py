@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final, assert_never
 
 from gateway_core.access.callers import Caller
-from gateway_core.connect import locations
+from gateway_core.connect.locations import origin_of
 from gateway_core.errors import Refused
+from gateway_core.parts import part
 from gateway_core.registry.forwarded import CLAIMS
 from gateway_core.upstream.auth.asked import Asked, Fields
 from gateway_core.upstream.behalf import Behalf
@@ -23,11 +22,8 @@ Sign = Callable[[Claims, str], Awaitable[str]]
 OwnUrl = Callable[[], Awaitable[str]]
 """The gateway's own address; empty where nobody has said it. Raises StoreUnavailable while that is being found out."""
 
-origin_of = lru_cache(maxsize=1_024)(locations.origin_of)
-"""See connect.locations.origin_of. Asked with each request."""
 
-
-@dataclass(frozen=True, slots=True)
+@part
 class Identities:
     """One per process."""
 

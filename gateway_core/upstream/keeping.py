@@ -6,10 +6,12 @@ Everything is written on the version of the connection. What cannot be saved is 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gateway_core.errors import Conflict, GatewayError
+from gateway_core.parts import part
 from gateway_core.ports import ABSENT, Unchanged
 from gateway_core.upstream.connections import Connection, Connections, Tokens
 from gateway_core.upstream.renewal import Standing
@@ -31,7 +33,7 @@ class _Unsaved:
     tokens: Tokens
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Keeping:
     """One per process."""
 
@@ -109,6 +111,11 @@ class Keeping:
                 if row is None or row.sealed != ("" if before is None else before.sealed):
                     return row
 
+    async def note_use(self, connection: Connection, at: int) -> None:
+        """Write down that it was used, if nobody else writes on it now: the next use says the same."""
+        with suppress(GatewayError):
+            await self.connections.put(replace(connection, used_at=at), when=Unchanged(connection.version))
+
     def _kept(self, before: Connection | None, fresh: Connection, tokens: Tokens, problem: GatewayError) -> Standing:
         logger.error("renewal_not_saved", extra={"fields": {"connection": fresh.name, "reason": problem.reason}})
         if len(self._unsaved) >= MAX_UNSAVED:
@@ -119,4 +126,23 @@ class Keeping:
 
 def kept_beside(fresh: Connection) -> Callable[[Connection | None], Connection]:
     """A change to `fresh` that leaves what calls note beside the tokens as it is."""
-    return lambda row: fresh if row is None else replace(fresh, wanted=row.wanted, step_ups=row.step_ups)
+
+    def change(row: Connection | None) -> Connection:
+        if row is None:
+            return fresh
+        return replace(fresh, wanted=row.wanted, step_ups=row.step_ups, used_at=row.used_at)
+
+    return change
+
+
+def noted_beside(failed: Connection) -> Callable[[Connection | None], Connection]:
+    """The same for what brought no tokens: where a call has noted meanwhile that the account has to be connected anew,
+    that stays."""
+    change = kept_beside(failed)
+
+    def noted(row: Connection | None) -> Connection:
+        if row is None or row.state != "needs_consent":
+            return change(row)
+        return replace(change(row), state=row.state, why=row.why)
+
+    return noted

@@ -10,17 +10,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway_core.errors import Conflict, GatewayError
+from gateway_core.parts import part
 from gateway_core.ports import ABSENT, Clock, Item, Key, Table, Unchanged
 from gateway_core.upstream.token_endpoint import CALL_S
 
-LEASE_S: Final = 20
+LEASE_S: Final = 22
 """Life of a lease. Longer than a call, a write and the difference of two clocks together, or it is none."""
 WRITE_S: Final = 3.0
 """How long saving an answer takes at most, as a rule; it is tried for longer."""
-SKEW_S: Final = 2.0
-"""By how much the clocks of two processes may differ."""
-CALL_WITHIN_S: Final = LEASE_S - CALL_S - WRITE_S - SKEW_S - 1
-"""How old a lease may be when a call begins. Leases lapse at whole seconds, so up to one is lost."""
+SKEW_S: Final = 4.0
+"""By how much the clocks of two processes may differ: each may be wrong by two seconds."""
+HELD_S: Final = LEASE_S - SKEW_S - 1
+"""How long a lease is held by every clock. Leases lapse at whole seconds, so up to one is lost."""
+CALL_WITHIN_S: Final = HELD_S - CALL_S - WRITE_S
+"""How old a lease may be when a call begins."""
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +44,7 @@ class Lease:
     @property
     def lapses_at(self) -> float:
         """Event loop time from which on others may hold it, by the clock that is most ahead."""
-        return self.since + LEASE_S - SKEW_S
+        return self.since + HELD_S
 
     @property
     def inherited(self) -> bool:
@@ -50,7 +53,7 @@ class Lease:
         return self.item.version > 1
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Leases:
     """Stateless."""
 

@@ -12,6 +12,7 @@ from gateway_core.headers import Headers
 from gateway_core.protocol.header_values import TOKEN, sendable
 from gateway_core.registry.forwarded import HeaderForwarding, unpassable
 from gateway_core.registry.servers import Server
+from gateway_core.registry.upstream_auth import headers_of
 from gateway_core.upstream.auth.asked import Fields
 
 MAX_PASSED: Final = 50
@@ -61,7 +62,9 @@ def _kept_back(server: Server, headers: Headers, token_headers: frozenset[str]) 
     """Names that stay here because of this server or this request, spelled with hyphens."""
     hop = {name.strip().lower() for name in (headers.get("connection") or "").split(",")}
     told = set() if server.identity is None else {server.identity.sent_as}
-    return frozenset(name.replace("_", "-") for name in {*hop, *told, *token_headers})
+    # Those of a setting count in any case, but one that is set with an underscore many servers take for its twin.
+    own = {*headers_of(server.auth), *(header.name.lower() for header in server.headers)}
+    return frozenset(name.replace("_", "-") for name in {*hop, *told, *own, *token_headers})
 
 
 def _chosen(forwarding: HeaderForwarding, headers: Headers) -> Iterable[tuple[str, str]]:

@@ -2,8 +2,7 @@
 (2026-07-28 streamable-http, Backward Compatibility). Nothing is called: a probe has no effect at the server."""
 
 import asyncio
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway_core.egress import Response
 from gateway_core.errors import (
@@ -14,9 +13,10 @@ from gateway_core.errors import (
     UpstreamTimedOut,
     UpstreamUnreachable,
 )
+from gateway_core.parts import part
 from gateway_core.protocol import outbound
 from gateway_core.protocol.inbound import Call
-from gateway_core.protocol.versions import LEGACY_VERSIONS, MODERN_VERSIONS, UNSUPPORTED_VERSION
+from gateway_core.protocol.versions import LEGACY_VERSIONS, MODERN_VERSIONS, UNSUPPORTED_VERSION, Era
 from gateway_core.registry.servers import Server
 from gateway_core.upstream.answers import MODERN_ERRORS, Message, error_code, refused
 from gateway_core.upstream.client import Dialect, UpstreamClient
@@ -32,8 +32,7 @@ DISCOVER, INITIALIZE = outbound.discover("gatehouse-probe"), outbound.initialize
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """What came back to one question."""
 
     status: int
@@ -59,7 +58,7 @@ class Heard:
         return found if isinstance(found, dict) else {}
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Probe:
     """Asks one server, on the word of `dialect`."""
 
@@ -67,8 +66,8 @@ class Probe:
     server: Server
     dialect: Dialect
 
-    async def __call__(self) -> Spoken:
-        """What the server speaks.
+    async def __call__(self, era: Era = "legacy") -> Spoken:
+        """What the server speaks, as far as a client of `era` needs it: a modern one is content with a modern server.
 
         Raises:
             UpstreamError: It cannot be told now: unreachable, refused, failing, or no MCP at all.
@@ -76,6 +75,8 @@ class Probe:
         server = self.server
         discovered = await self._ask(DISCOVER) if server.era != "legacy" else None
         modern = discovered is not None and _shows_modern(discovered)
+        if modern and era == "modern":
+            return Spoken(modern=True, legacy="unasked")
         initialized = await self._ask(INITIALIZE)
         if _shows_legacy(initialized):
             opened = UpstreamSession(initialized.session_id, initialized.result)

@@ -9,15 +9,17 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
 from gateway_core.errors import GatewayError, UpstreamUnreachable
+from gateway_core.parts import part
 from gateway_core.ports import Clock
 from gateway_core.storage import keys
+from gateway_core.upstream.behalf import Patience
 from gateway_core.upstream.connections import Connection
-from gateway_core.upstream.keeping import Keeping, kept_beside
-from gateway_core.upstream.leases import SKEW_S, WRITE_S, Lease, Leases
+from gateway_core.upstream.keeping import Keeping, noted_beside
+from gateway_core.upstream.leases import WRITE_S, Lease, Leases
 from gateway_core.upstream.renewal import Plan, Source, Standing, drawn_early, due, failed_by, name_of, renewed_by
 from gateway_core.upstream.token_answers import Granted, InvalidClient, InvalidGrant, TokenAnswer, TokenRefusal
 from gateway_core.upstream.token_endpoint import CALL_S, TokenEndpoints
@@ -28,6 +30,8 @@ WAIT_S: Final = 8.0
 """How long they look."""
 PREDECESSOR_S: Final = 1.0
 """How long the late answer of a process is waited for that seemed dead, before a refusal is believed."""
+SPARE_S: Final = 2.0
+"""What is left when a renewal is done, before the platform cuts everything off."""
 ROUNDS: Final = 2
 """Whoever finds that others were faster may find that those tokens have ended, too: a stream goes on with what was read
 long ago."""
@@ -35,19 +39,7 @@ long ago."""
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long whoever asks can wait. Both are times of the event loop."""
-
-    deadline: float
-    """When their own call is over."""
-    ends_at: float
-    """When the platform cuts everything off; infinite where none does."""
-    afterwards: list[asyncio.Task[None]]
-    """Takes work that has to end before the platform may halt."""
-
-
-@dataclass(frozen=True, slots=True)
+@part
 class Refreshing:
     """One per process."""
 
@@ -141,7 +133,7 @@ class Refreshing:
                 return rescued
             if not self._still(current, seen):
                 return await self.keeping.standing(current)
-            if ends_at - asyncio.get_running_loop().time() < CALL_S + WRITE_S + SKEW_S:
+            if not _time_for_a_call(ends_at):
                 raise _not_now("its access has to be renewed, and this request ends before that would be done.")
             lease = await self.leases.take(keys.refresh_lease(source.server.id, source.holder.id))
             if lease is not None:
@@ -181,27 +173,30 @@ class Refreshing:
     async def _called(self, lease: Lease, source: Source, plan: Plan, before: Standing, ends_at: float) -> Standing:
         """What came of the call."""
         asked_at = self.clock()
-        answer = await self._answer(lease, source, plan, before)
+        answer = await self._answer(lease, source, plan, before, ends_at)
         if isinstance(answer, Standing):
             return answer
         if isinstance(answer, Granted):
-            fresh, until = renewed_by(plan, answer, asked_at), min(ends_at - SKEW_S, lease.lapses_at)
+            fresh, until = renewed_by(plan, answer, asked_at), min(ends_at - SPARE_S, lease.lapses_at)
             tokens = source.tokens(before.tokens, answer)
             logger.info("tokens_renewed", extra={"fields": {"connection": name_of(source)}})
             return await self.keeping.save(before.connection, fresh, tokens, until=until)
         return await self._refused(source, plan, before, answer)
 
-    async def _answer(self, lease: Lease, source: Source, plan: Plan, before: Standing) -> TokenAnswer | Standing:
+    async def _answer(
+        self, lease: Lease, source: Source, plan: Plan, before: Standing, ends_at: float
+    ) -> TokenAnswer | Standing:
         """What the token endpoint says, or the connection where another process has saved its tokens meanwhile."""
         answer = await self.endpoints.ask(plan.request)
         if isinstance(answer, InvalidClient) and lease.time_for_a_call and await source.proof_changed():
             answer = await self.endpoints.ask((await source.plan(*before)).request)
-        if isinstance(answer, InvalidGrant) and lease.inherited and lease.time_for_a_call:
+        if isinstance(answer, InvalidGrant) and lease.inherited:
             # Whoever had the lease before may have been slow and not dead: its answer may come yet. And a server that
             # has spent the token for it may give the same answer again for a while.
             await self.sleep(PREDECESSOR_S)
             current = await self.keeping.connections.get(source.server.id, source.holder)
-            if not self._still(current, before.connection):
+            if not self._still(current, before.connection) or not (lease.time_for_a_call and _time_for_a_call(ends_at)):
+                # Where it is too late for that, whoever has the next lease asks: that one is not inherited.
                 return await self.keeping.standing(current)
             answer = await self.endpoints.ask(plan.request)
         return answer
@@ -221,13 +216,18 @@ class Refreshing:
             failed = failed_by(plan, refusal, why, self.clock())
         fields = {"connection": name_of(source), "state": failed.state, "answer": type(refusal).__name__}
         logger.warning("renewal_refused", extra={"fields": fields})
-        return await self.keeping.standing(await self.keeping.write(before.connection, kept_beside(failed)))
+        return await self.keeping.standing(await self.keeping.write(before.connection, noted_beside(failed)))
 
     def _still(self, current: Connection | None, seen: Connection | None) -> bool:
         """True while the tokens are those that were seen, and others may be asked for."""
         if current is None or seen is None:
             return current is seen
         return current.sealed == seen.sealed and _open(current, self.clock())
+
+
+def _time_for_a_call(ends_at: float) -> bool:
+    """True where a call that begins now is over, and its answer saved, before the platform cuts this request off."""
+    return ends_at - asyncio.get_running_loop().time() >= CALL_S + WRITE_S + SPARE_S
 
 
 def _open(connection: Connection | None, now: int) -> bool:

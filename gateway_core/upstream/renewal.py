@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Final, NamedTuple, Protocol
 
 from gateway_core.registry.servers import Server
-from gateway_core.upstream.connections import Connection, Holder, Tokens
+from gateway_core.upstream.connections import Connection, Tokens
+from gateway_core.upstream.holders import Holder
 from gateway_core.upstream.token_answers import Granted, ServerError, TokenRefusal, Unreachable
 from gateway_core.upstream.token_endpoint import TokenRequest
 

@@ -10,10 +10,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import field
+from typing import Any, Final, NamedTuple
 
 from gateway_core.errors import Conflict, GatewayError, StoreFull, UpstreamChangedEra, UpstreamGarbage
+from gateway_core.parts import part
 from gateway_core.ports import ABSENT, Clock, Item, Key, Keyring, Table, Unchanged
 from gateway_core.protocol import outbound
 from gateway_core.protocol.versions import LEGACY_VERSIONS
@@ -32,8 +33,7 @@ MAX_HELD: Final = 1_000
 MAX_SESSION_ID: Final = 2_048
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamSession:
+class UpstreamSession(NamedTuple):
     """A session at a legacy server, as `initialize` opened it."""
 
     session_id: str | None
@@ -53,8 +53,7 @@ class UpstreamSession:
         return found if isinstance(found, dict) else {}
 
 
-@dataclass(frozen=True, slots=True)
-class Guest:
+class Guest(NamedTuple):
     """For whom a session is opened."""
 
     principal: str
@@ -135,7 +134,7 @@ def initialize_result(answer: Message, server: Server) -> Mapping[str, Any]:
     return result
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class KeptSessions:
     """The sessions at legacy servers that the gateway keeps for modern clients. One per process."""
 

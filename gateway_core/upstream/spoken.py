@@ -1,20 +1,28 @@
 """What a server speaks. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from gateway_core.protocol.versions import Era
 from gateway_core.registry.servers import Server
 
 
-@dataclass(frozen=True, slots=True)
-class Spoken:
+class Spoken(NamedTuple):
     """What a server was found, or said, to speak. The era is a property of the server, not of a request
     (2026-07-28 versioning, Backward Compatibility)."""
 
     modern: bool
-    legacy: Literal["http", "sse"] | None
-    """By which transport it speaks the legacy revisions, if it does."""
+    legacy: Literal["http", "sse", "unasked"] | None
+    """By which transport it speaks the legacy revisions, if it does. A modern server is asked when a legacy client
+    comes."""
+
+    def tells(self, era: Era) -> bool:
+        """True when it says all that a client of `era` needs."""
+        return era == "modern" or self.legacy != "unasked"
+
+    def agrees(self, other: "Spoken") -> bool:
+        """True when the two say the same, as far as both say something."""
+        return self.modern == other.modern and (self.legacy == other.legacy or "unasked" in (self.legacy, other.legacy))
 
 
 def pinned(server: Server) -> Spoken | None:

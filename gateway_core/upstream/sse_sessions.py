@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway_core.errors import UpstreamChangedEra, UpstreamTimedOut
+from gateway_core.parts import part
 from gateway_core.ports import Key
 from gateway_core.protocol import outbound
 from gateway_core.registry.servers import Server
@@ -23,7 +24,7 @@ LIFE_S: Final = 900.0
 MAX_IDLE: Final = 50
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class SseSession:
     """An initialized session and the stream that it lives on."""
 
@@ -56,7 +57,7 @@ class SseSession:
             self.expiry = None
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class SseSessions:
     """One per process. Idle sessions are kept for their owner's next call."""
 

@@ -11,6 +11,7 @@ import json
 from dataclasses import astuple, dataclass
 from typing import Final
 
+from gateway_core.parts import part
 from gateway_core.ports import Clock, Keyring
 
 LIFE_S: Final = 600
@@ -36,7 +37,7 @@ class Ticket:
     """Unix seconds."""
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Tickets:
     """Stateless."""
 

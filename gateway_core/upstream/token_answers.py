@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from gateway_core import json_text
 from gateway_core.errors import BadRequest
+from gateway_core.protocol.challenges import scopes_among
 
 MAX_TOKEN: Final = 16_384
 """Characters of a token. Those that list groups have 7 000; no server takes a header of more."""
@@ -116,7 +117,7 @@ def _granted(answer: Mapping[str, Any]) -> TokenAnswer:
         access_token=str(token),
         refresh_token=str(refresh) if _usable(refresh) else None,
         expires_in=expires_in(answer.get("expires_in")),
-        scopes=tuple(scope.split()) if isinstance(scope, str) else None,
+        scopes=scopes_among(scope.split()) if isinstance(scope, str) else None,
         told=answer,
     )
 

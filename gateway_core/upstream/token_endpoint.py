@@ -13,6 +13,7 @@ from urllib.parse import quote_plus, urlencode
 
 from gateway_core.egress import Egress
 from gateway_core.errors import UpstreamError, UpstreamUnreachable
+from gateway_core.parts import part
 from gateway_core.ports import Clock
 from gateway_core.registry.upstream_auth import TokenAuthMethod
 from gateway_core.upstream.token_answers import (
@@ -121,7 +122,7 @@ class _Said:
     sent: frozenset[str] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class TokenEndpoints:
     """Stateless. Shared by what connects accounts and what renews their tokens."""
 

@@ -1,11 +1,11 @@
 """The door of both planes: for which host, from which web pages, and how much."""
 
 from collections.abc import MutableMapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway_core.errors import Misdirected, OriginRefused, TooLarge
 from gateway_core.headers import Headers, read_headers
+from gateway_core.parts import part
 from gateway_core.protocol import reply
 from gateway_core.settings import LOOPBACK_HOSTS
 from gateway_core.web.outlet import AsgiApp, Receive, Scope, Send
@@ -16,7 +16,7 @@ _DIGITS: Final = 20
 """Digits of a declared length that are read; what is sent counts in any case."""
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Edge:
     """Who may come in by the door: decided before anything else is looked at."""
 

@@ -6,13 +6,14 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 from urllib.parse import parse_qs
 
 from gateway_core.access.endpoint import KEYS_ONLY, Endpoint
 from gateway_core.errors import GatewayError, NotFound
 from gateway_core.headers import Headers, read_headers
+from gateway_core.parts import part
 from gateway_core.ports import Records
 from gateway_core.protocol import reply
 from gateway_core.protocol.reply import RawHeaders, Reply, Stream
@@ -36,7 +37,7 @@ _CORS: Final = (
 _EXPOSED: Final = (b"access-control-expose-headers", b"mcp-session-id, www-authenticate, x-request-id")
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class McpApp:
     """ASGI. Anything it does not know is a plain 404."""
 

@@ -1,7 +1,5 @@
 """What a person sees who opens the gateway, or one of its MCP URLs, in a browser. Pure."""
 
-from dataclasses import replace
-from html import escape
 from typing import Final
 
 from gateway_core.access.credentials import KEY_HEADERS
@@ -18,6 +16,8 @@ _HEADERS: Final[RawHeaders] = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 )
+_ESCAPED: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
+"""As `html.escape` does it, whose module would bring 2,231 named characters along at each start of the data plane."""
 _PAGE: Final = """<!doctype html>
 <html lang="en">
 <head>
@@ -63,21 +63,21 @@ def leads_to_front(headers: Headers) -> bool:
 
 def endpoint_page(public_url: str, endpoint: Endpoint) -> Reply:
     """The page for one endpoint. Slugs are the only part of the URL that the visitor chose, and are safe in HTML."""
-    here = replace(endpoint, door="mcp")
+    here = endpoint._replace(door="mcp")
     name, url = endpoint.server, _url(public_url, here)
     key = _KEY.format(name=name, url=url)
     if here.metadata_url(public_url) is None:
         ways = key
     else:
         ways = _SIGN_IN.format(name=name, url=url) + key
-        ways += _KEY_ONLY.format(url=_url(public_url, replace(here, key_only=True)))
+        ways += _KEY_ONLY.format(url=_url(public_url, here._replace(key_only=True)))
     page = _PAGE.format(title="MCP endpoint", heading="This is an MCP endpoint", text=_ENDPOINT + ways)
     return Reply(200, page.encode(), _HEADERS)
 
 
 def not_found(message: str) -> Reply:
     """What a client would have heard of a URL at which nothing is, for people."""
-    text = f'{escape(message)}</p>\n<p><a href="/">What you can use here</a></p>'
+    text = f'{message.translate(_ESCAPED)}</p>\n<p><a href="/">What you can use here</a></p>'
     page = _PAGE.format(title="Not found", heading="There is nothing here", text=text)
     return Reply(404, page.encode(), _HEADERS)
 

@@ -22,6 +22,7 @@ from gateway_core.ports import Table
 from gateway_core.storage.dynamo import DynamoTable
 from gateway_core.storage.sqlite import SqliteTable
 from tests.apart.tap import Tap
+from tests.canary.watch import WATCH
 from tests.contracts.aws import json_api, new_id
 from tests.flows.upstreams import serving
 from tests.lambda_.fake_runtime_api import FakeRuntimeApi, runtime
@@ -145,7 +146,12 @@ def _read_on(made: FakeRuntimeApi) -> Callable[[], Awaitable[None]]:
     """Reads what the process says, lest its pipes are full; gives what ends that."""
     assert made.process.stdout
     assert made.process.stderr
-    tasks = [asyncio.create_task(pipe.read()) for pipe in (made.process.stdout, made.process.stderr)]
+
+    async def heard(pipe: asyncio.StreamReader) -> None:
+        while said := await pipe.read(2**16):
+            WATCH.hear("log", "a Lambda runtime", said)
+
+    tasks = [asyncio.create_task(heard(pipe)) for pipe in (made.process.stdout, made.process.stderr)]
 
     async def stop() -> None:
         for task in tasks:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import httpx2
@@ -141,8 +141,15 @@ def patient_get(url: str) -> httpx2.Response:
             time.sleep(POLL_S)
 
 
+class Opens(Protocol):
+    """Whoever opens links for programs."""
+
+    def open(self, url: str, /) -> None:
+        """The program goes on when this comes back."""
+
+
 @contextlib.contextmanager
-def opened_by_programs(browser: Browser, folder: Path) -> Iterator[Mapping[str, str]]:
+def opened_by_programs(browser: Opens, folder: Path) -> Iterator[Mapping[str, str]]:
     """Let programs open links in `browser`; gives the environment variables that make them do so."""
 
     class Door(BaseHTTPRequestHandler):

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tests.clients.steps import ANSWERS, Era, Step
 from tests.programs import environment, mcp1_python, node, npm_folder, own_python
@@ -18,6 +18,10 @@ LIMIT_S = 120
 
 Found = Mapping[str, Mapping[str, Any]]
 """What a visit found, by step; `connect` is the first, `end` says why it broke off."""
+
+
+Pages = Literal["open", "decline", "none"]
+"""What the application around a client does with a page that its user is asked to open; `none` knows no questions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +52,13 @@ class Client:
         key: str,
         steps: Iterable[Step] = (),
         *,
+        pages: Pages = "open",
         sign_in: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Found:
         """Go to `url` with `key`, or with what signing in gives, and do `steps`."""
         asked = [{"name": one.name, "do": one.do, "ask": one.ask} for one in steps]
-        order = {"url": url, "key": key, "mode": self.mode, "steps": asked, "answers": ANSWERS}
+        order = {"url": url, "key": key, "mode": self.mode, "steps": asked, "answers": ANSWERS, "pages": pages}
         if sign_in is not None:
             order["sign_in"] = sign_in
         command, settings = STARTS[self.program]()

@@ -54,8 +54,10 @@ class Verbs:
 class FastHost(Host):
     """Answers in the shapes that fastmcp wants."""
 
-    async def fill_in(self, message: str, _wanted: type, params: Any, _context: object) -> dict[str, Any]:
+    async def fill_in(self, message: str, _wanted: type | None, params: Any, _context: object) -> Any:
         self.heard.asked.append(message)
+        if params.mode == "url":
+            return types.ElicitResult(action=await self.page(params.url))
         return self.order.filled(params.requested_schema)
 
     async def write(self, messages: list[Any], _params: object, _context: object) -> str:
@@ -75,7 +77,7 @@ async def main(order: Order) -> None:
     client = Client(
         StreamableHttpTransport(order.url, headers=order.headers),
         mode=order.mode,
-        elicitation_handler=host.fill_in,
+        elicitation_handler=None if order.pages == "none" else host.fill_in,
         sampling_handler=host.write,
         roots=host.folders,
         log_handler=host.log,

@@ -9,7 +9,7 @@ import contextlib
 import json
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -22,6 +22,8 @@ class Model:
 
     server: str
     tool: str
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """The arguments that it gives."""
     url: str = ""
 
     def message(self, asked: Mapping[str, Any]) -> list[Event]:
@@ -31,7 +33,7 @@ class Model:
             block, more = {"type": "text", "text": ""}, {"type": "text_delta", "text": f"It said: {result}"}
         else:
             block = {"type": "tool_use", "id": "toolu_1", "name": f"mcp__{self.server}__{self.tool}", "input": {}}
-            more = {"type": "input_json_delta", "partial_json": "{}"}
+            more = {"type": "input_json_delta", "partial_json": json.dumps(self.given)}
         usage = {"input_tokens": 1, "output_tokens": 1}
         why = "tool_use" if block["type"] == "tool_use" else "end_turn"
         start = {"id": "msg_1", "type": "message", "role": "assistant", "model": asked["model"], "content": []}
@@ -52,7 +54,7 @@ class Model:
             said = {"type": "output_text", "text": f"It said: {json.dumps(outputs[-1])}", "annotations": []}
             item = {"type": "message", "id": "msg_1", "role": "assistant", "content": [said]}
         else:
-            item = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "arguments": "{}"}
+            item = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "arguments": json.dumps(self.given)}
             item |= {"namespace": f"mcp__{self.server}", "name": self.tool}
         usage = {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}
         return [
@@ -66,16 +68,16 @@ class Model:
 
 
 def tool_result(messages: list[dict[str, Any]]) -> str | None:
-    """What the tool answered, if it was called."""
-    content = messages[-1]["content"]
-    results = [block for block in content if isinstance(block, dict) and block.get("type") == "tool_result"]
+    """What the tool answered, if it was called; agents may have said more since."""
+    said = [message["content"] for message in messages if isinstance(message["content"], list)]
+    results = [block for content in said for block in content if block.get("type") == "tool_result"]
     return json.dumps(results[-1]["content"]) if results else None
 
 
 @contextlib.contextmanager
-def model(server: str, tool: str) -> Iterator[Model]:
-    """Run one on a free port."""
-    made = Model(server, tool)
+def model(server: str, tool: str, **given: Any) -> Iterator[Model]:
+    """Run one on a free port; `given` are the tool's arguments."""
+    made = Model(server, tool, given)
 
     class Door(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

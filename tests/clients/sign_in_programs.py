@@ -63,59 +63,85 @@ class Program:
     """True where it goes by the clock alone: a token that is refused before its time sends it back to the browser."""
 
 
-def claude(desk: Desk, *arguments: str, on_screen: bool = False, **more: str) -> str:
+def claude_code() -> Path:
+    """The program."""
+    return npm_folder("claude", scripts=True) / "node_modules" / ".bin" / "claude"
+
+
+CLAUDE_QUIET = {"DISABLE_AUTOUPDATER": "1", "DISABLE_TELEMETRY": "1", "DISPLAY": ":0"}
+"""It opens a browser only where it believes in a screen."""
+
+
+def claude(terminal: Terminal, *arguments: str, **more: str) -> str:
     """Run Claude Code."""
-    program = npm_folder("claude", scripts=True) / "node_modules" / ".bin" / "claude"
-    # It opens a browser only where it believes in a screen.
-    quiet = {"DISABLE_AUTOUPDATER": "1", "DISABLE_TELEMETRY": "1", "DISPLAY": ":0", **more}
-    return (desk.terminal.type if on_screen else desk.terminal.run)(program, *arguments, **quiet)
+    return terminal.run(claude_code(), *arguments, **CLAUDE_QUIET, **more)
+
+
+def claude_asked(terminal: Terminal, model: Model) -> str:
+    """Have the model call the tool."""
+    backend = {"ANTHROPIC_BASE_URL": model.url, "ANTHROPIC_API_KEY": "x"}
+    return claude(terminal, "-p", "Call the tool.", "--allowedTools", f"mcp__{NAME}__*", **backend)
 
 
 def claude_enters(desk: Desk) -> str:
     """Add the server and log in, which insists on a terminal; the last word has the health check."""
-    claude(desk, "mcp", "add", "--transport", "http", NAME, desk.url)
-    return claude(desk, "mcp", "login", NAME, on_screen=True) + claude(desk, "mcp", "list")
+    claude(desk.terminal, "mcp", "add", "--transport", "http", NAME, desk.url)
+    shown = desk.terminal.type(claude_code(), "mcp", "login", NAME, **CLAUDE_QUIET)
+    return shown + claude(desk.terminal, "mcp", "list")
 
 
 def claude_calls(desk: Desk) -> str:
     """Have it called by the model, and ask for the server's health."""
-    backend = {"ANTHROPIC_BASE_URL": desk.model.url, "ANTHROPIC_API_KEY": "x"}
-    asked = claude(desk, "-p", "Call the tool.", "--allowedTools", f"mcp__{NAME}__*", **backend)
-    return asked + claude(desk, "mcp", "list")
+    return claude_asked(desk.terminal, desk.model) + claude(desk.terminal, "mcp", "list")
 
 
-def codex(desk: Desk, *arguments: str) -> str:
+def codex(terminal: Terminal, *arguments: str) -> str:
     """Run Codex."""
     program = npm_folder("codex") / "node_modules" / ".bin" / "codex"
-    return desk.terminal.run(program, *arguments)
+    return terminal.run(program, *arguments)
+
+
+def codex_asked(terminal: Terminal, model: Model) -> str:
+    """Have the model call the tool."""
+    backend = f'{{name="fake", base_url="{model.url}/v1", wire_api="responses"}}'
+    chosen = ("-c", f"model_providers.fake={backend}", "-c", 'model_provider="fake"', "-c", 'model="none"')
+    free = ("--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox")
+    return codex(terminal, *chosen, "exec", *free, "Call the tool.")
 
 
 def codex_enters(desk: Desk) -> str:
     """Add the server; that starts the sign-in."""
-    return codex(desk, "mcp", "add", NAME, "--url", desk.url)
+    return codex(desk.terminal, "mcp", "add", NAME, "--url", desk.url)
 
 
 def codex_calls(desk: Desk) -> str:
     """Have it called by the model."""
-    backend = f'{{name="fake", base_url="{desk.model.url}/v1", wire_api="responses"}}'
-    chosen = ("-c", f"model_providers.fake={backend}", "-c", 'model_provider="fake"', "-c", 'model="none"')
-    free = ("--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox")
-    return codex(desk, *chosen, "exec", *free, "Call the tool.")
+    return codex_asked(desk.terminal, desk.model)
+
+
+def remote(terminal: Terminal, tool: str, *arguments: str) -> str:
+    """Call a tool from a host that knows stdio alone; the arguments are those of mcp-remote."""
+    found = {"NODE": str(node()), "NPM_FOLDER": str(npm_folder("remote"))}
+    return terminal.run(own_python(), HERE / "remote_stdio.py", tool, *arguments, **found)
 
 
 def remote_calls(desk: Desk) -> str:
-    """Call it from a host that knows stdio alone."""
-    found = {"NODE": str(node()), "NPM_FOLDER": str(npm_folder("remote"))}
-    return desk.terminal.run(own_python(), HERE / "remote_stdio.py", TOOL, desk.url, str(desk.port), **found)
+    """Call it."""
+    return remote(desk.terminal, TOOL, desk.url, str(desk.port))
+
+
+def inspector(terminal: Terminal, url: str, *options: str, **settings: str) -> str:
+    """Call a tool from the Inspector's command line."""
+    program = npm_folder("inspector") / "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"
+    asked = ("--transport", "http", "--format", "json", "--method", "tools/call", *options)
+    return terminal.run(node(), program, "--cli", url, *asked, **settings)
 
 
 def inspector_calls(desk: Desk) -> str:
     """Call it from the command line."""
-    program = npm_folder("inspector") / "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"
-    back = f"http://127.0.0.1:{desk.port}/oauth/callback"
-    asked = ("--transport", "http", "--format", "json", "--method", "tools/call", "--tool-name", TOOL)
+    back = ("--callback-url", f"http://127.0.0.1:{desk.port}/oauth/callback")
     settings = {"MCP_AUTO_OPEN_ENABLED": "true", "MCP_INSPECTOR_SECRET_STORE": "file"}
-    return desk.terminal.run(node(), program, "--cli", desk.url, "--callback-url", back, *asked, **settings)
+    return inspector(desk.terminal, desk.url, *back, "--tool-name", TOOL, **settings)
 
 
 def fastmcp_calls(desk: Desk) -> str:

@@ -4,6 +4,8 @@ Imported by the programs of this folder, which run in environments of their own;
 """
 
 import json
+import os
+import subprocess
 import sys
 import time
 import traceback
@@ -13,9 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
+import anyio.to_thread
+from mcp.shared.exceptions import UrlElicitationRequiredError
 
 STEP_S = 12
 """How long a step may take before it counts as hanging. The slowest one that works takes half a second."""
+
+URL_ELICITATION_REQUIRED = -32042
 
 NOTICE_S = 5
 """How long to wait for a notification that somebody else causes."""
@@ -30,6 +36,9 @@ class Order:
     mode: str
     steps: list[dict[str, Any]]
     answers: dict[str, Any]
+    pages: str = "open"
+    """What this application does with a page that its user is asked to open: `open` it, `decline`, or, as one that
+    knows no questions at all, `none`."""
     sign_in: dict[str, Any] | None = None
     """How to get in without a key: a `folder` to remember in, and the URL of the client's `document` if it has one."""
 
@@ -56,6 +65,8 @@ class Heard:
     asked: list[str] = field(default_factory=list)
     changed: defaultdict[str, anyio.Event] = field(default_factory=noticeboard)
     first: float = 0.0
+    link: str = ""
+    """The page that the last typed error wants opened; outlasts its step."""
 
     def clear(self) -> None:
         self.progress, self.logs, self.asked, self.first = [], [], [], 0.0
@@ -97,8 +108,17 @@ class Host:
 
     async def elicit(self, _context: object, params: Any) -> Any:
         self.heard.asked.append(params.message)
+        if params.mode == "url":
+            return self.types.ElicitResult(action=await self.page(params.url))
         schema = getattr(params, "requested_schema", None) or params.requestedSchema
         return self.types.ElicitResult(action="accept", content=self.order.filled(schema))
+
+    async def page(self, url: str) -> str:
+        """The person's answer to the wish that they open a page."""
+        if self.order.pages == "decline":
+            return "decline"
+        await open_page(url)
+        return "accept"
 
     async def sample(self, _context: object, params: Any) -> Any:
         self.heard.asked.append(params.messages[0].content.text)
@@ -122,8 +142,8 @@ class Host:
                 self.heard.changed[str(getattr(message, "root", message).params.uri)].set()
 
     def callbacks(self) -> dict[str, Any]:
-        return {
-            "elicitation_callback": self.elicit,
+        asks = {} if self.order.pages == "none" else {"elicitation_callback": self.elicit}
+        return asks | {
             "sampling_callback": self.sample,
             "list_roots_callback": self.roots,
             "logging_callback": self.log,
@@ -140,6 +160,11 @@ async def pages(fetch: Callable[[str | None], Awaitable[Any]], names: Callable[[
         page = await fetch(cursor)
         found += names(page)
     return {"names": found}
+
+
+async def open_page(url: str) -> None:
+    """Have the person open a page, and wait until they are back."""
+    await anyio.to_thread.run_sync(subprocess.check_call, [os.environ["BROWSER"], url])
 
 
 def order() -> Order:
@@ -159,6 +184,14 @@ def trouble(error: BaseException) -> dict[str, Any]:
     return {"crash": "\n".join(leaves(error))}
 
 
+def wanted(error: BaseException) -> dict[str, Any]:
+    """The pages that the SDK's own error for that names, if it is one."""
+    said = getattr(error, "error", None)
+    if getattr(said, "code", None) != URL_ELICITATION_REQUIRED:
+        return {}
+    return {"links": [one.url for one in UrlElicitationRequiredError.from_error(said).elicitations]}
+
+
 def leaves(error: BaseException) -> list[str]:
     """Each exception of a group, however deep, and the place in the SDK that raised it."""
     if isinstance(error, BaseExceptionGroup):
@@ -172,9 +205,14 @@ async def walk(steps: list[dict[str, Any]], heard: Heard, verbs: object) -> None
         heard.clear()
         try:
             with anyio.fail_after(STEP_S):
-                found = await getattr(verbs, step["do"])(**step["ask"])
+                if step["do"] == "open":
+                    await open_page(step["ask"].get("link", heard.link))
+                    found: dict[str, Any] = {}
+                else:
+                    found = await getattr(verbs, step["do"])(**step["ask"])
         except Exception as error:  # noqa: BLE001 - whatever a user of the SDK would see
-            found = trouble(error)
+            found = trouble(error) | wanted(error)
+            heard.link = "".join(found.get("links", [])[:1])
         say(step["name"], **found)
 
 

@@ -1,5 +1,5 @@
 """Runs the matrix: the official suite at either revision, through the gateway, against servers of either era and both;
-and its `authorization` mode against the gateway itself.
+its `authorization` mode against the gateway itself; and its `client` mode, with the gateway as the client.
 
 As a program (`make conformance`) it prints every cell and ends with 1 when anything is not as expected. One cell:
 `python -m tests.conformance.suite --cell 2026-07-28:legacy`.
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import logging
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,9 @@ from tests.conformance.authorization import (
     judge_authorization,
 )
 from tests.conformance.cells import CELLS, Cell
+from tests.conformance.client.cells import CLIENT_CELLS, ClientCell
+from tests.conformance.client.judging import ClientJudged
+from tests.conformance.client.mode import judge_client
 from tests.conformance.judging import Judged
 from tests.conformance.shim import shim
 from tests.conformance.uncrossable import of, read_uncrossable
@@ -44,10 +48,15 @@ async def run_through(cell: Cell, folder: Path) -> Run:
             return await run(url, cell.revision, folder / f"gateway-{cell.kind}")
 
 
-async def judge(cell: Cell | AuthorizationCell, folder: Path) -> Judged | AuthorizationJudged:
+AnyCell = Cell | AuthorizationCell | ClientCell
+
+
+async def judge(cell: AnyCell, folder: Path) -> Judged | AuthorizationJudged | ClientJudged:
     """Run one cell; logs and what the suite writes go into `folder`."""
     if isinstance(cell, AuthorizationCell):
         return await judge_authorization(cell, folder)
+    if isinstance(cell, ClientCell):
+        return await judge_client(cell, folder)
     scored = await asyncio.to_thread(scored_scenarios, cell.revision)
     direct = await run_directly(cell.revision, cell.measure, folder)
     through = await run_through(cell, folder)
@@ -67,19 +76,20 @@ def kept(folder: Path | None) -> Iterator[Path]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print every cell that was asked for."""
-    names: dict[str, Cell | AuthorizationCell] = {str(cell): cell for cell in CELLS}
-    names |= {str(cell): cell for cell in AUTHORIZATION_CELLS}
+    cells: list[AnyCell] = [*CELLS, *AUTHORIZATION_CELLS, *CLIENT_CELLS]
+    names = {str(cell): cell for cell in cells}
     parser = argparse.ArgumentParser(description="Run the official conformance suite through the gateway.")
     parser.add_argument(
         "--cell",
         action="append",
         choices=names,
-        help="revision:upstream or authorization:how the client is known; all of them if none is named",
+        help="revision:upstream, authorization:how the client is known, client:revision:era of who calls; or all",
     )
     parser.add_argument("--keep", type=Path, help="an empty folder for logs and what the suite writes")
     options = parser.parse_args(arguments)
     amiss = False
     with kept(options.keep) as folder:
+        logging.basicConfig(filename=folder / "clients.log")
         for name in options.cell or names:
             own = folder / name.replace(":", "-")
             own.mkdir()

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -17,7 +18,7 @@ from tests.programs import node, npm_folder
 LIMIT_S = 120.0
 """The longest one pass may take; a sound one takes a few seconds."""
 
-RESULT_FOLDER = re.compile(r"(?:authorization-)?server-(?P<scenario>.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
+RESULT_FOLDER = re.compile(r"(?:(?:authorization-)?server-)?(?P<scenario>.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
 
 BAD = ("FAILURE", "WARNING")
 """A requirement and a recommendation that were not met."""
@@ -78,10 +79,14 @@ LONGEST = 300
 """Characters of a message that a person still reads in a table."""
 
 
+def requirements(revision: str) -> dict[str, Any]:
+    """The suite's own frozen list: scenarios under `server` and `client`, and with reasons under `not_scored`."""
+    return dict(yaml.safe_load((package() / "requirements" / f"{revision}.yaml").read_text()))
+
+
 def scored_scenarios(revision: str) -> tuple[str, ...]:
-    """The server scenarios that `revision` requires, from the suite's own frozen list."""
-    file = package() / "requirements" / f"{revision}.yaml"
-    return tuple(yaml.safe_load(file.read_text())["server"])
+    """The server scenarios that `revision` requires."""
+    return tuple(requirements(revision)["server"])
 
 
 def read_run(folder: Path, *, cut_off: bool = False) -> Run:
@@ -89,8 +94,8 @@ def read_run(folder: Path, *, cut_off: bool = False) -> Run:
     checks: Counter[Check] = Counter()
     details: dict[Check, str] = {}
     remarks: set[Key] = set()
-    for file in folder.glob("*/checks.json"):
-        named = RESULT_FOLDER.fullmatch(file.parent.name)
+    for file in folder.rglob("checks.json"):
+        named = RESULT_FOLDER.fullmatch(file.parent.relative_to(folder).as_posix())
         if named is None:
             raise ValueError(f"The suite changed how it names its folders: {file.parent.name}")
         for said in json.loads(file.read_text()):
@@ -105,10 +110,14 @@ def read_run(folder: Path, *, cut_off: bool = False) -> Run:
 
 async def run(url: str, revision: str, folder: Path) -> Run:
     """Run the suite against `url`; what it writes goes into `folder`, what it prints beside it."""
-    options = ["server", "--url", url, "--requirements", revision, "--output-dir", str(folder)]
+    return await run_mode(["server", "--url", url, "--requirements", revision], folder)
+
+
+async def run_mode(options: Sequence[str], folder: Path) -> Run:
+    """Run the suite in the mode that `options` begin with."""
     with (folder.parent / f"{folder.name}.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            node(), package() / "dist" / "index.js", *options, stdout=log, stderr=log
+            node(), package() / "dist" / "index.js", *options, "--output-dir", folder, stdout=log, stderr=log
         )
         try:
             await asyncio.wait_for(process.wait(), LIMIT_S)

@@ -193,7 +193,7 @@ async def test_once_the_organisations_key_was_removed_another_signs_and_what_was
     first = await signs(one)
     clock.now += SIGNS_S
     _, waiting = await kids(one)
-    await vault(table, keeper, clock).shred("org")
+    await table.delete(keys.data_key("org"))
     clock.now += FRESH_S
     fresh = [process(table, keeper, clock) for _ in range(2)]
     second = await signs(fresh[0])

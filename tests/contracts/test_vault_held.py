@@ -14,7 +14,6 @@ from gateway_core.errors import Conflict, KeyRefused, StoreUnavailable
 from gateway_core.local.data_keys import LocalDataKeys
 from gateway_core.local.keyring import LocalKeyring
 from gateway_core.ports import Table
-from gateway_core.storage import keys
 from gateway_core.storage.sqlite import SqliteTable
 from gateway_core.vault import ASK_AGAIN_S, FRESH_S, HELD_S, Vault
 from tests.contracts.conftest import MovedClock
@@ -137,21 +136,6 @@ async def test_a_key_that_is_refused_is_let_go_at_once(cold: Vault, keeper: Keep
     keeper.refuses, keeper.down = False, True
     with pytest.raises(StoreUnavailable):
         await opened(cold, sealed)
-
-
-async def test_a_shredding_in_the_middle_of_an_unwrapping_leaves_nothing_held(
-    cold: Vault, keeper: Keeper, table: Table, sealed: str
-):
-    keeper.goes_on.clear()
-    opening = asyncio.create_task(opened(cold, sealed))
-    await keeper.unwrapping.wait()
-    shredding = asyncio.create_task(cold.shred("org"))
-    # As far as it gets while the unwrapping takes its time: the key is gone from the store.
-    await asyncio.wait([shredding], timeout=0.2)
-    assert await table.get(keys.data_key("org")) is None
-    keeper.goes_on.set()
-    await asyncio.gather(opening, shredding)
-    assert await opened(cold, sealed) is None
 
 
 async def test_plain_keys_are_bounded_and_the_oldest_goes_first(

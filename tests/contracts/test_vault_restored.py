@@ -14,6 +14,7 @@ from gateway_core.local.archive import restore_archive, write_archive
 from gateway_core.local.data_folder import DATABASE, KEY_FILE
 from gateway_core.local.server import local_world
 from gateway_core.settings import Settings
+from gateway_core.storage import keys
 from gateway_core.storage.sqlite import SqliteTable
 from gateway_core.vault import FRESH_S, Vault
 from tests.contracts.conftest import MovedClock
@@ -42,13 +43,14 @@ async def test_a_backup_restored_on_another_machine_opens_what_was_sealed_before
         assert await there.open("w1", sealed, context="row") == b"token"
 
 
-async def test_a_backup_restored_under_a_running_gateway_opens_again_even_what_was_shredded_since(
+async def test_a_backup_restored_under_a_running_gateway_opens_again_even_what_was_lost_since(
     tmp_path: Path, clock: MovedClock
 ):
     with running(tmp_path / "here", clock) as here:
         before = await here.seal("w1", b"before", context="row")
         write_archive(tmp_path / "here", tmp_path / "backup.tar.gz")
-        await here.shred("w1")
+        with closing(SqliteTable(tmp_path / "here" / DATABASE, clock)) as table:
+            await table.delete(keys.data_key("w1"))
         since = await here.seal("w1", b"since", context="row")
         await restored(tmp_path / "here", tmp_path / "backup.tar.gz", clock)
         assert await here.open("w1", before, context="row") == b"before"

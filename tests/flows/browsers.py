@@ -17,10 +17,11 @@ from gateway_core.registry.members import Member, OrganisationRole, Roles
 from gateway_core.registry.people import People
 from gateway_core.signin.cookies import cookie_name
 from gateway_core.web.outlet import AsgiApp
+from tests.canary.marks import marked
 from tests.flows.gateways import Gateway, gateway
 
 PUBLIC: Final = "http://127.0.0.1:8787"
-PASSWORD: Final = "a sentence of a few words"
+PASSWORD: Final = marked("a sentence of a few words")
 LOCAL_REDIRECT: Final = "http://localhost:64041/callback"
 
 
@@ -137,7 +138,7 @@ class OAuthClient:
 
     id: str
     redirect_uri: str = LOCAL_REDIRECT
-    verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48))
+    verifier: str = field(default_factory=lambda: marked(secrets.token_urlsafe(48)))
     state: str = field(default_factory=lambda: secrets.token_urlsafe(12))
 
     def url(self, resource: str | None = None, **changed: str) -> str:

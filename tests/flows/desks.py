@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx2
 
+from tests.canary.watch import WATCH
 from tests.flows.browsers import PASSWORD, Browser, Page
 from tests.flows.test_local_run import GATEHOUSE, ROOT, Machine
 
@@ -53,7 +54,13 @@ class RealBrowser(Browser):
 
     def __init__(self, public: str) -> None:
         self.public = public
-        self.http = httpx2.AsyncClient(base_url=public, trust_env=False)
+        self.http = httpx2.AsyncClient(base_url=public, trust_env=False, event_hooks={"response": [_heard]})
+
+
+async def _heard(response: httpx2.Response) -> None:
+    await response.aread()
+    asked = f"{response.request.method} {response.request.url.path}"
+    WATCH.hear_answer(asked, response.status_code, response.headers.multi_items(), response.content)
 
 
 @asynccontextmanager
@@ -104,6 +111,7 @@ async def logged_in(desk: Desk, browser: RealBrowser) -> str:
         shown = await brought((await decided(browser, url, "allow")).url)
         assert (shown.status_code, "go back to the terminal" in shown.text) == (200, True)
         out, err = await process.communicate()
+        WATCH.hear_command(["login"], (out + err).decode())
         assert process.returncode == 0, err
         assert "Traceback" not in err.decode()
         return out.decode() + err.decode()

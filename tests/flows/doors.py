@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from gateway_core.connect.asking import EgressAsker
 from gateway_core.connect.discovery import Found
-from gateway_core.connect.locations import server_documents
+from gateway_core.connect.locations import origin_of, server_documents
 from gateway_core.connect.quoting import quoted, readable
 from gateway_core.connect.registering import register
 from gateway_core.connect.steps import Trail
@@ -24,7 +24,6 @@ from gateway_core.issuer.metadata_documents import host_of, is_document_url
 from gateway_core.ports import Put
 from gateway_core.signin.cookies import new_value
 from gateway_core.storage import keys
-from gateway_core.upstream.client import origin_of
 from gateway_core.upstream.token_endpoint import Client, TokenRequest, revocation
 from tests.flows.account_answers import (
     HOME,
@@ -206,7 +205,7 @@ async def _as_account(made: House, case: Case) -> str:
 
 async def _register(made: House, case: Case) -> str:
     linking = made.oauth.desk.linking
-    found = Found("", (), IDP, "", "", case.url, None, ("none",), False, False, (), ())
+    found = Found("", (), IDP, "", "", case.url, None, ("none",), False, False, ())
     trail = Trail(EgressAsker(linking.authorizing.egress))
     told = await register(trail, found, linking.own, organisation="Acme", now=made.now[0])
     assert isinstance(told, str)

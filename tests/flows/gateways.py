@@ -22,6 +22,7 @@ from gateway_core.storage.sqlite import SqliteTable
 from gateway_core.web.mcp import McpApp
 from gateway_core.web.oauth.app import OAuthApp
 from gateway_core.web.outlet import AsgiApp
+from tests.canary.watch import WATCH
 from tests.flows.upstreams import Json, serving
 
 NOW = 1_795_000_000
@@ -45,7 +46,7 @@ class Lines:
     lines: list[dict[str, Any]] = field(default_factory=list)
 
     def write(self, record: Any) -> None:
-        json.dumps(record)
+        WATCH.hear("record", "call", json.dumps(record))
         self.lines.append(dict(record))
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import httpx2
 
 from gateway_core.registry.members import Member, WorkspaceRole
-from gateway_core.upstream.connections import Connection, Holder, Tokens
+from gateway_core.upstream.connections import Connection, Tokens
+from gateway_core.upstream.holders import Holder
 from tests.flows.actors import joined, workspace_id
 from tests.flows.gateways import Gateway, call, events, gateway
 from tests.flows.token_servers import TokenServer, connected, kept, token_server
@@ -32,10 +33,14 @@ class Linear:
         return await self.gw.post(URL, call(name), key or self.key, **headers)
 
     async def said(self, key: str | None = None, name: str = "forecast") -> str:
-        """What the model reads."""
+        """What the model reads, or the person at the client whose account is wanted."""
         response = await self.call(key, name)
         assert response.status_code == 200
-        return str(response.json()["result"]["content"][0]["text"])
+        told = response.json()
+        if "error" in told:
+            assert told["error"]["code"] == -32042
+            return str(told["error"]["message"])
+        return str(told["result"]["content"][0]["text"])
 
     async def answer(self) -> str:
         """What the model reads of a call whose answer is streamed."""
@@ -77,6 +82,7 @@ async def linear(
     *,
     answer: Answer | None = None,
     probed: bool = False,
+    speaks: tuple[str, ...] = (),
     tokens: Json | None = None,
     **settings: Any,
 ) -> AsyncIterator[Linear]:
@@ -84,7 +90,7 @@ async def linear(
     too."""
     async with token_server(**(tokens or {})) as endpoint:
         guarded = endpoint.guarding(answer)
-        async with unaided(guarded) if probed else upstream(guarded) as server:
+        async with unaided(guarded) if probed else upstream(guarded, *speaks) as server:
             entry = {"url": server.url, "name": "Linear", "auth": {"type": "oauth", **(auth or {})}}
             async with gateway(folder, {"linear": entry}, **settings) as gw:
                 ana = await joined(gw, "ana@acme.dev", research="member")

@@ -23,6 +23,7 @@ from gateway_core.registry.servers import Server
 from gateway_core.registry.upstream_auth import OAuth, UpstreamAuth
 from gateway_core.storage.sqlite import SqliteTable
 from gateway_core.vault import Vault
+from tests.canary.marks import marked
 from tests.flows.sites import Said, Site
 
 PUBLIC = "https://gateway.example"
@@ -70,7 +71,7 @@ def registers(auth: Site, **members: Any) -> None:
 
     async def register(body: bytes) -> Said:
         made.append(f"c{len(made) + 1}")
-        client = {"client_id": made[-1], "client_secret": f"canary-{made[-1]}", **json.loads(body), **members}
+        client = {"client_id": made[-1], "client_secret": marked(made[-1]), **json.loads(body), **members}
         return Said({name: value for name, value in client.items() if value is not None}, 201)
 
     auth.pages["POST /register"] = register
@@ -83,5 +84,5 @@ def found_at(auth: Site, **parts: Any) -> Found:
         "authorization_endpoint": f"{issuer}/authorize", "token_endpoint": f"{issuer}/token",
         "registration_endpoint": f"{issuer}/register", "revocation_endpoint": None,
         "auth_methods": ("none", "client_secret_post", "client_secret_basic"), "iss_supported": True,
-        "documents_supported": False, "scopes_supported": (), "steps": (), **parts,
+        "documents_supported": False, "steps": (), **parts,
     })  # fmt: skip

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from gateway_core.upstream.connections import Connection, Holder, Tokens
+from gateway_core.upstream.connections import Connection, Tokens
+from gateway_core.upstream.holders import Holder
 from tests.flows.actors import ask, granted, invited, joined, workspace_id
 from tests.flows.gateways import Gateway
 from tests.flows.token_servers import connections_of
@@ -69,6 +70,12 @@ async def _servers(stage: Stage, actor: str, place: str) -> Ask:
     slug = stage.new("server")
     await stage.gw.apply({"servers": [{"slug": slug, "url": "https://mcp.example.com/mcp", "workspaces": [place]}]})
     return Ask("/servers", mark=f'"slug":"{slug}"')
+
+
+async def _examine(stage: Stage, actor: str, place: str) -> Ask:
+    slug = stage.new("server")
+    await stage.gw.apply({"servers": [{"slug": slug, "url": "http://127.0.0.1:9/mcp", "workspaces": [place]}]})
+    return Ask(f"/servers/{slug}/examination", mark='"steps"', id=slug, unknown="nothing-here")
 
 
 async def _create_key(stage: Stage, actor: str, place: str) -> Ask:
@@ -251,6 +258,7 @@ ROWS = {
     "POST /api/v1/apply": Row(_apply, RUN, RUN),
     "GET /api/v1/workspaces": Row(_workspaces, SEE | IN_WORKSPACE, SEE, 200),
     "GET /api/v1/servers": Row(_servers, SEE | IN_WORKSPACE, SEE, 200),
+    "POST /api/v1/servers/{server}/examination": Row(_examine, RUN | {"ws_admin"}, RUN, 404),
     "POST /api/v1/keys": Row(_create_key, RUN | {"ws_admin"}, RUN, 422),
     "GET /api/v1/keys": Row(_keys, SEE | {"ws_admin"}, SEE, 200),
     "DELETE /api/v1/keys/{key_id}": Row(_key, RUN | {"ws_admin"}, RUN, 404),

@@ -18,6 +18,7 @@ from tests.flows.upstreams import Json
 URL = "https://mcp.example.com/mcp"
 SECRET: Json = {"secret": "linear-client"}
 CLIENT: Json = {"type": "oauth", "client_id": "us", "client_secret": SECRET}
+EXCHANGE: Json = {"type": "token_exchange", "subject": "identity", "issuer": "https://login.acme.example"}
 BELIEVED: Json = {"issuer": ISSUER, "audience": "us", "jwks_uri": "https://login.acme.example/jwks"}
 PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIBlX\nAAAA\n-----END PRIVATE KEY-----"
 
@@ -100,7 +101,7 @@ async def test_a_server_that_an_earlier_version_kept_is_read_as_before_and_needs
         CLIENT,
         {"type": "client_credentials", "client_id": "us", "client_secret": SECRET},
         {"type": "client_credentials", "client_id": "us", "private_key": SECRET},
-        {"type": "token_exchange", "subject": "identity", "client_id": "us", "client_secret": SECRET},
+        {**EXCHANGE, "client_id": "us", "client_secret": SECRET},
     ],
 )
 async def test_a_secret_of_an_account_is_not_deleted_while_a_server_uses_it(tmp_path, auth: Json):
@@ -137,8 +138,7 @@ async def test_the_list_of_servers_says_how_and_whose_and_neither_a_secret_nor_i
         await gw.admin.set_secret("linear-client", "s3cret-value")
         own = {"type": "client_credentials", "client_id": "us", "client_secret": SECRET}
         named = {"type": "headers", "headers": {"Authorization": SECRET}}
-        exchange = {"type": "token_exchange", "subject": "identity"}
-        auths = [{"type": "none"}, named, {**CLIENT, "granularity": "workspace"}, own, exchange]
+        auths = [{"type": "none"}, named, {**CLIENT, "granularity": "workspace"}, own, EXCHANGE]
         entries = [{"slug": f"s{place}", "url": URL, "auth": auth} for place, auth in enumerate(auths)]
         await gw.apply({"servers": [{**entry, "headers": {"X-Env": "prod-value"}} for entry in entries]})
         headers = gw.headers(await gw.admin.secrets.get("admin-key"))
@@ -176,8 +176,7 @@ async def test_each_url_of_an_account_is_judged_as_that_of_a_server_is(tmp_path,
             ((place, said),) = await told(gw, auth={"type": "oauth", **good, field: wrong})
             assert (place, NO_URLS[wrong] in said) == (f"auth.{field}", True), said
         own = {"type": "client_credentials", "client_id": "us", "client_secret": SECRET}
-        exchange = {"type": "token_exchange", "subject": "identity"}
-        for auth in (own, exchange):
+        for auth in (own, EXCHANGE):
             problems = await told(gw, auth={**auth, "token_endpoint": wrong, "issuer": wrong})
             assert [place for place, _ in problems] == ["auth.issuer", "auth.token_endpoint"]
 
@@ -206,7 +205,7 @@ async def test_a_header_in_which_tokens_of_other_issuers_come_is_never_passed_on
 
 
 async def test_tokens_of_other_issuers_are_exchanged_only_where_some_are_believed(tmp_path):
-    exchange = {"type": "token_exchange", "subject": "bearer"}
+    exchange = {**EXCHANGE, "subject": "bearer"}
     async with gateway(tmp_path, {}) as gw:
         assert await told(gw, auth=exchange) == [
             ("auth.subject", "no token of another issuer is believed here: write jwt_validation, or identity")

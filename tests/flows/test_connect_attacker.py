@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from gateway_core.connect.attempts import BEGUN_S
-from gateway_core.upstream.connections import Holder
+from gateway_core.upstream.holders import Holder
 from tests.flows.browsers import Browser, Page, sign_in_as
 from tests.flows.test_connecting import LINK
 from tests.flows.token_servers import connections_of, server_of

@@ -8,9 +8,8 @@ import re
 import pytest
 
 from gateway_core.connect.attempts import BEGUN_S, MAX_AT_ONCE
-from gateway_core.errors import StoreUnavailable
-from gateway_core.storage import keys
-from gateway_core.upstream.connections import Connection, Holder
+from gateway_core.upstream.connections import Connection
+from gateway_core.upstream.holders import Holder
 from tests.flows.token_servers import connections_of, server_of
 from tests.flows.tracker import PAGE, Scene, left, scene
 
@@ -251,32 +250,6 @@ async def test_more_permission_is_asked_for_beside_what_was_given_and_the_count_
         await at.set_up({"scopes": ["read"]})
         await at.at.ana.open(at.tracker.visit(await left(at.at.ana)))
         assert at.tracker.asked[-1]["scope"] == "read"
-
-
-async def test_a_store_that_fails_at_the_end_leaves_the_account_of_before_and_never_half_of_one(tmp_path, monkeypatch):
-    async with scene(tmp_path) as at:
-        key, table = await at.key("ana@example.com"), at.gw.table
-        member = await at.gw.admin.people.by_email("ana@example.com")
-        assert member is not None
-        server = await server_of(at.gw, "tracker")
-        wanted = [keys.connection(server.id, member.id), keys.member_connection(member.id, server.id)]
-        transact = type(table).transact
-
-        async def failing(self, writes):
-            if any(write.key in wanted for write in writes):
-                raise StoreUnavailable("The store does not answer.")
-            return await transact(self, writes)
-
-        for fails in (True, False, True):
-            back = at.tracker.visit(await left(at.at.ana), "before" if fails is False else "after")
-            before = await table.get_many(wanted)
-            with monkeypatch.context() as patched:
-                if fails:
-                    patched.setattr(type(table), "transact", failing)
-                response = await at.at.ana.http.get(back)
-            assert response.status_code == (503 if fails else 303)
-            assert (await table.get_many(wanted) == before) == fails
-        assert "I am before." in await at.called(key)
 
 
 async def test_no_secret_of_a_connection_is_logged_or_shown(tmp_path, caplog):

@@ -6,7 +6,10 @@ import json
 from gateway_core.access.throttle import CONNECT_ACCOUNT
 from gateway_core.connect.account_names import MAX_NAME, MAX_TOKEN, account_name
 from gateway_core.connect.callback import MAX_ANSWER, MAX_CODE
+from gateway_core.protocol.challenges import MAX_SCOPES
+from tests.flows.linear import linear
 from tests.flows.tracker import PAGE, left, scene
+from tests.flows.upstreams import Asked
 
 
 def told(**claims: str) -> dict[str, str]:
@@ -19,6 +22,33 @@ async def test_one_person_makes_the_gateway_ask_others_only_so_often(tmp_path):
         at.tracker.said = {"issuer": "https://elsewhere.example"}
         statuses = [(await at.at.ana.open(PAGE)).status for _ in range(CONNECT_ACCOUNT.times + 1)]
         assert statuses == [400] * CONNECT_ACCOUNT.times + [429]
+
+
+async def test_and_to_register_it_with_others(tmp_path):
+    async with scene(tmp_path) as at:
+        at.tracker.said = {"registration_endpoint": None}
+        fields = (await at.at.ana.open(PAGE)).form(PAGE).fields
+        statuses = [(await at.at.ana.post(PAGE, fields)).status for _ in range(CONNECT_ACCOUNT.times)]
+        assert statuses == [400] * (CONNECT_ACCOUNT.times - 1) + [429]
+
+
+async def test_what_a_server_wants_in_one_call_after_the_other_is_bounded(tmp_path):
+    calls = iter(range(100))
+
+    async def never_content(asked: Asked) -> None:
+        scopes = " ".join(f"s{next(calls)}-{number}" for number in range(10))
+        await asked.respond.raw(b"", 403, {"www-authenticate": f'Bearer error="insufficient_scope", scope="{scopes}"'})
+
+    async with linear(tmp_path, answer=never_content) as at:
+        made = await at.connect()
+        for _ in range(5):
+            await at.said()
+        found, _ = await at.kept(made)
+        assert (len(found.wanted), found.wanted[0]) == (51, "read")
+        for _ in range(5):
+            await at.said()
+        found, _ = await at.kept(made)
+        assert (len(found.wanted), found.wanted[0]) == (MAX_SCOPES, "read")
 
 
 async def test_an_answer_or_a_code_beyond_all_measure_is_none(tmp_path):

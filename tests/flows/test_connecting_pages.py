@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway_core.upstream.connections import Holder
+from gateway_core.upstream.holders import Holder
 from tests.flows.test_connecting import kept
 from tests.flows.tracker import CALLBACK, PAGE, left, scene
 
@@ -69,7 +69,9 @@ async def test_a_server_without_accounts_has_nothing_to_connect(tmp_path):
 
 async def test_the_page_says_why_where_nobody_can_log_in_and_never_sends_a_browser_to_a_program(tmp_path):
     async with scene(tmp_path) as at:
-        for address in ("javascript:alert(1)", "file:///etc/passwd", "http://evil.example/authorize", "a:b"):
+        # The a of the last one is Cyrillic: nobody could tell it from the bank that they know.
+        lookalike = "https://b\u0430nk.example/authorize"
+        for address in ("javascript:alert(1)", "file:///etc/passwd", "http://evil.example/authorize", "a:b", lookalike):
             at.tracker.said = {"authorization_endpoint": address}
             page = await at.at.ana.open(PAGE)
             assert (page.status, "Tracker" in page.text) == (400, True)

@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 
 from gateway_core.issuer.client import secret_digest
-from tests.flows.black_box import REDEEMING, BlackBox, black_box, refusal
+from tests.flows.black_box import REDEEMING, BlackBox, black_box, proof, refusal
 from tests.unit.issuer.corpus import cases
-from tests.unit.issuer.house import FORM, basic, form
+from tests.unit.issuer.house import FORM, form
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -60,15 +60,6 @@ def filled(template: str, words: dict[str, str]) -> str:
     return plain(BRACED.sub(coded, template))
 
 
-def proof(method: str, words: dict[str, str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    """The parameters and headers by which a client proves who it is."""
-    if method == "client_secret_basic":
-        return {}, [basic(words["id"], words["secret"])]
-    if method == "none":
-        return {"client_id": words["id"]}, []
-    return {"client_id": words["id"], "client_secret": words["secret"]}, []
-
-
 async def judged(box: BlackBox, given: dict[str, Any], kind: str) -> str:
     words = await words_for(box, kind)
     grant = {**REDEEMING, "code": await box.code(words["id"])}
@@ -77,7 +68,7 @@ async def judged(box: BlackBox, given: dict[str, Any], kind: str) -> str:
     answer = await box.token(form({**grant, **body}), FORM, *shown)
     if answer.status_code == 200:
         return "accept"
-    fields, headers = proof(kind.split(" ")[1], words)
+    fields, headers = proof(kind.split(" ")[1], words["id"], words["secret"])
     right = await box.token(form({**grant, **fields}), FORM, *headers)
     assert right.status_code == 200, "a failed attempt must not use the code up"
     return refusal(answer)

@@ -2,23 +2,26 @@
 in which a client may be known."""
 
 from collections.abc import AsyncIterator
-from typing import Any, Final
-from urllib.parse import urlencode
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 import pytest_asyncio
 
-from tests.flows.black_box import REDEEMING, REQUEST, BlackBox, black_box, refusal
+from tests.flows.black_box import (
+    MODES,
+    REDEEMING,
+    REDIRECT,
+    REQUEST,
+    BlackBox,
+    black_box,
+    refusal,
+    shown_instead,
+)
 from tests.unit.issuer.corpus import cases
 from tests.unit.issuer.house import FORM, PUBLIC
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-MODES: Final = ("registered", "metadata_document", "dynamic")
-PAGES: Final = {
-    "This app is not known here": "page(invalid_client)",
-    "This request cannot be answered": "page(invalid_request)",
-}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -49,11 +52,14 @@ def changed(parameters: dict[str, str], given: dict[str, Any]) -> str:
 
 
 async def asked(box: BlackBox, client_id: str, given: dict[str, Any]) -> str:
-    page = await box.visited(changed({**REQUEST, "client_id": client_id}, given))
-    if not any(form.action == "/authorize" for form in page.forms):
-        assert page.status == 400
-        return next(verdict for title, verdict in PAGES.items() if title in page.text)
-    back = await box.decided(page, "deny")
+    query = changed({**REQUEST, "client_id": client_id}, given)
+    page = await box.visited(query)
+    shown = shown_instead(page)
+    if shown:
+        return shown
+    # Whoever names no redirect URI is answered at the one that it registered.
+    redirect_uri = dict(parse_qsl(query)).get("redirect_uri", REDIRECT["redirect_uris"][0])
+    back = await box.decided(page, "deny", redirect_uri)
     assert back["iss"] == PUBLIC
     if back["error"] != "access_denied":
         return f"refuse({back['error']})"

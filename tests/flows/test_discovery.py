@@ -255,7 +255,7 @@ async def test_endpoints_entered_for_a_provider_that_knows_no_mcp_need_no_metada
     found = await scene.found(scene.of(auth))
     assert (found.issuer, found.resource) == ("https://github.example", f"{scene.server.url}/mcp")
     assert (found.iss_supported, found.registration_endpoint, found.scopes) == (False, None, ())
-    named = await scene.found(scene.of(replace(auth, issuer=scene.auth.url)))
+    named = await scene.found(scene.of(auth._replace(issuer=scene.auth.url)))
     assert named.issuer == scene.auth.url
     assert scene.auth.asked == [f"GET {OAUTH}", f"GET {OPENID}"]
     # Metadata of another resource is not used either, and does not stand in the way.

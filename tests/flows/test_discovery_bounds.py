@@ -9,6 +9,7 @@ import pytest
 
 from gateway_core.connect.asking import MAX_BYTES
 from gateway_core.registry.upstream_auth import ClientCredentials
+from tests.canary.marks import MARK, marked
 from tests.flows.searching import OAUTH, PRM, Scene, searching
 from tests.flows.sites import Said
 from tests.flows.upstreams import serving
@@ -38,7 +39,6 @@ async def test_scopes_are_those_of_the_challenge_else_of_the_server_and_offline_
     scene.publish(scope=scope, resource={"scopes_supported": listed}, said={"scopes_supported": supported})
     found = await scene.found()
     assert found.scopes == asked
-    assert found.scopes_supported == tuple(supported or ())
 
 
 async def test_an_account_of_the_gateway_itself_needs_a_token_endpoint_and_no_browser(scene):
@@ -94,8 +94,10 @@ async def test_nobody_is_waited_for_beyond_the_time_of_one_answer_or_of_all_toge
 
 
 async def test_an_administrator_sees_each_exchange_without_secrets_and_without_what_does_not_print(scene):
-    scene.publish(said={"client_secret": "canary-1", "deep": [{"access_token": "canary-2"}], "note": "x\u202e\u0007y"})
-    scene.server.publish(f"GET {PRM}/mcp", b"token=canary-3&a=b" + b"z" * 5_000)
+    scene.publish(
+        said={"client_secret": marked("1"), "deep": [{"access_token": marked("2")}], "note": "x\u202e\u0007y"}
+    )
+    scene.server.publish(f"GET {PRM}/mcp", f"token={marked('3')}&a=b".encode() + b"z" * 5_000)
     scene.server.publish(f"GET {PRM}", {"resource": scene.server.url, "authorization_servers": [scene.auth.url]})
     found = await scene.found()
     shown = [step.exchange for step in found.steps if step.exchange is not None]
@@ -106,7 +108,7 @@ async def test_an_administrator_sees_each_exchange_without_secrets_and_without_w
         (f"GET {scene.auth.url}{OAUTH}", 200),
     ]
     assert dict(shown[0].headers)["www-authenticate"].startswith("Bearer resource_metadata=")
-    assert "canary" not in repr(found.steps)
+    assert MARK not in repr(found.steps)
     assert shown[1].body.startswith("token=(removed)&a=b")
     assert len(shown[1].body) == 2_048
     assert '"issuer"' in shown[3].body

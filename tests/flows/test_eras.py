@@ -48,7 +48,7 @@ async def said(response) -> str:
 
 
 ASKED = {
-    "modern": ["server/discover", "initialize"],
+    "modern": ["server/discover"],
     "legacy": ["server/discover", "initialize"],
     "http+sse": ["server/discover", "initialize", "GET"],
 }
@@ -62,8 +62,22 @@ async def test_a_server_is_asked_in_order_and_once_for_every_process(tmp_path, s
                 for client in (ModernVisitor(gw), ModernVisitor(gw)):
                     assert (await client.ask("tools/call"))["result"]["content"][0]["text"] == "Sunny."
             asked = [question for question in questions(server) if question != "GET"]
-            assert asked == ["server/discover", "initialize"], turn
+            assert asked == ASKED[speaks][:2], turn
         assert questions(server)[: len(ASKED[speaks])] == ASKED[speaks]
+
+
+async def test_a_modern_server_is_asked_what_else_it_speaks_once_a_legacy_client_comes(tmp_path):
+    async with unaided(Modern()) as server:
+        async with gateway(tmp_path, {"weather": server.url}) as gw:
+            assert "Sunny." in str(await ModernVisitor(gw).ask("tools/call"))
+            assert questions(server) == ["server/discover"]
+        async with gateway(tmp_path, {"weather": server.url}) as gw:
+            for _ in range(2):
+                old = LegacyVisitor(gw)
+                await old.start()
+                for client in (old, ModernVisitor(gw)):
+                    assert "Sunny." in str(await client.ask("tools/call"))
+        assert questions(server) == ["server/discover", "server/discover", "initialize"]
 
 
 @every_server
@@ -81,7 +95,8 @@ async def test_a_server_whose_address_changes_is_asked_anew(tmp_path, kind):
         assert "Sunny." in str(await ModernVisitor(gw).ask("tools/call"))
         await gw.apply({"servers": [{"slug": "weather", "url": two.url, "workspaces": ["research"]}]})
         assert "Sunny." in str(await ModernVisitor(gw).ask("tools/call"))
-        assert questions(two)[:2] == ["server/discover", "initialize"]
+        asked = [question for question in questions(two) if question != "GET"]
+        assert asked == ["server/discover", "initialize"][: 1 if kind is Modern else 2]
         assert len(one.calls("tools/call")) == len(two.calls("tools/call")) == 1
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from typing import Any
 
@@ -257,7 +258,7 @@ async def test_a_call_on_lambda_is_answered_before_the_platform_cuts_the_line(tm
             begun = time.monotonic()
             response = await gw.http.post(f"http://127.0.0.1:{port}/weather/mcp", json=call(), headers=gw.headers())
             assert time.monotonic() - begun < 2.5
-        assert "did not answer within 0.5 s" in response.json()["result"]["content"][0]["text"]
+        assert re.search(r"did not answer within 0\.[1-5] s", response.json()["result"]["content"][0]["text"])
         assert response.headers["x-request-id"] == gw.records.lines[-1]["request_id"] == "r-1"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway_core import compose_lean
+from gateway_core import compose_late
 from tests.flows.actors import granted, joined, workspace_id
 from tests.flows.foreign import (
     EC,
@@ -240,10 +240,10 @@ async def test_a_call_with_a_token_of_another_issuer_asks_the_store_once_too(tmp
 
 
 async def test_an_issuer_that_is_slow_or_sends_too_much_lets_nobody_in(tmp_path, monkeypatch):
-    monkeypatch.setattr(compose_lean, "ISSUER_S", 0.2)
+    monkeypatch.setattr(compose_late, "ISSUER_S", 0.2)
     async with upstream(weather) as server, issuing() as issuer, gateway(tmp_path, {"weather": server.url}) as gw:
         await believe(gw, server.url, issuer.validation(), "weather")
-        issuer.body = json.dumps({**issuer.keys, "x": "y" * compose_lean.ISSUER_BYTES}).encode()
+        issuer.body = json.dumps({**issuer.keys, "x": "y" * compose_late.ISSUER_BYTES}).encode()
         assert await status_of(gw, token()) == 401
         gw.clock[0] += 10
         issuer.body = None

@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from gateway_core.access.throttle import SETUP
+from tests.canary.watch import WATCH
 from tests.processes import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -54,9 +55,11 @@ class Machine:
                 process.wait(15)
 
     def run(self, *arguments: str, given: str | None = None) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
+        done = subprocess.run(
             [*GATEHOUSE, *arguments], cwd=ROOT, env=self.environment, capture_output=True, text=True, input=given
         )
+        WATCH.hear_command(arguments, done.stdout + done.stderr)
+        return done
 
     def get(self, path: str, headers: "dict[str, str] | None" = None) -> int:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers or {})

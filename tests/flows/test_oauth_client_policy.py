@@ -149,9 +149,9 @@ async def test_the_metadata_follows_the_policy_for_one_read_of_the_store(tmp_pat
         assert {**before, **after}.keys() == before.keys()
 
 
-async def test_a_site_that_is_not_allowed_is_never_asked_for_its_document(tmp_path, authority, monkeypatch):
+async def test_a_site_that_is_not_allowed_is_never_asked_for_its_document(tmp_path, authority):
     redirect = "https://vendor.example/cb"
-    async with with_vendor(tmp_path, authority, monkeypatch) as (at, vendor):
+    async with with_vendor(tmp_path, authority) as (at, vendor):
         client = OAuthClient(vendor.url, redirect)
         for documents in ("none", "known", [HOST], ["chatgpt.com"]):
             await at.gw.apply({"clients": {"metadata_documents": documents}})
@@ -179,10 +179,8 @@ async def test_entered_clients_and_the_command_line_are_let_in_whatever_the_poli
         assert keys.client_policy() not in table.read
 
 
-async def test_while_the_policy_cannot_be_read_nobody_is_let_in_and_nothing_is_fetched(
-    tmp_path, authority, monkeypatch
-):
-    async with with_vendor(tmp_path, authority, monkeypatch) as (at, vendor):
+async def test_while_the_policy_cannot_be_read_nobody_is_let_in_and_nothing_is_fetched(tmp_path, authority):
+    async with with_vendor(tmp_path, authority) as (at, vendor):
         probe, body = await register(at.ana.http), {"redirect_uris": ["http://127.0.0.1/callback"]}
         tokens = await let_in(at, probe)
         async with another_process(at.gw, tmp_path) as (other, table):

@@ -7,8 +7,9 @@ import pytest
 
 from gateway_core.issuer.documents import known_documents
 from tests.certificates import Authority
+from tests.flows.black_box import beside_a_vendor
 from tests.flows.browsers import PUBLIC, OAuthClient, Page, Stage, stage
-from tests.unit.issuer.vendor import HOST, Vendor, vendor_site
+from tests.unit.issuer.vendor import HOST, Vendor
 
 LINEAR = f"{PUBLIC}/research/linear/mcp"
 ELSEWHERE = "The answer goes to collector.example, which is another site than vendor.example"
@@ -20,10 +21,9 @@ def authority(tmp_path_factory):
 
 
 @asynccontextmanager
-async def with_vendor(folder, authority, monkeypatch, **document):
+async def with_vendor(folder, authority, **document):
     """A stage beside a web site that anybody could have, with a metadata document on it."""
-    async with vendor_site(authority) as (vendor, egress), stage(folder) as at:
-        monkeypatch.setattr(at.gw.oauth.desk.issuer.clients.documents, "_egress", egress)
+    async with beside_a_vendor(folder, authority) as (at, vendor):
         vendor.publish(**{"client_name": "Claude", "redirect_uris": ["https://vendor.example/cb"], **document})
         yield at, vendor
 
@@ -42,8 +42,8 @@ async def asked(at: Stage, vendor: Vendor, redirect: str) -> Page:
         ("com.example.app:/cb", False),
     ],
 )
-async def test_a_document_on_any_web_site_verifies_nothing(tmp_path, authority, monkeypatch, redirect, elsewhere):
-    async with with_vendor(tmp_path, authority, monkeypatch, redirect_uris=[redirect]) as (at, vendor):
+async def test_a_document_on_any_web_site_verifies_nothing(tmp_path, authority, redirect, elsewhere):
+    async with with_vendor(tmp_path, authority, redirect_uris=[redirect]) as (at, vendor):
         page = await asked(at, vendor, redirect)
         host = vendor.url.split("/")[2]
         assert f"An app calling itself Claude ; the site {host} says so" in page.text
@@ -57,9 +57,9 @@ async def test_a_document_on_any_web_site_verifies_nothing(tmp_path, authority, 
         assert back.url.startswith(redirect)
 
 
-async def test_ones_own_access_shows_the_same_mark(tmp_path, authority, monkeypatch):
+async def test_ones_own_access_shows_the_same_mark(tmp_path, authority):
     redirect = "https://vendor.example/cb"
-    async with with_vendor(tmp_path, authority, monkeypatch) as (at, vendor):
+    async with with_vendor(tmp_path, authority) as (at, vendor):
         client = OAuthClient(vendor.url, redirect)
         back = await at.ana.submit(await at.ana.open(client.url(LINEAR)), "/authorize", "allow")
         assert (await client.redeem(at.ana.http, back.parameters["code"])).status_code == 200
@@ -77,10 +77,8 @@ async def test_an_app_that_comes_with_the_gateway_is_verified_as_its_vendor(tmp_
             assert "another site" not in page.text
 
 
-async def test_an_app_that_changes_its_name_behind_the_page_is_not_let_in_under_the_other(
-    tmp_path, authority, monkeypatch
-):
-    async with with_vendor(tmp_path, authority, monkeypatch) as (at, vendor):
+async def test_an_app_that_changes_its_name_behind_the_page_is_not_let_in_under_the_other(tmp_path, authority):
+    async with with_vendor(tmp_path, authority) as (at, vendor):
         vendor.headers = ("cache-control: max-age=300",)
         page = await asked(at, vendor, "https://vendor.example/cb")
         vendor.publish(client_name="Other", redirect_uris=["https://vendor.example/cb"])

@@ -49,6 +49,17 @@ async def test_two_good_credentials_in_any_two_headers_are_one_too_many(tmp_path
         assert len(server.seen) == calls
 
 
+async def test_a_token_behind_another_line_of_its_header_is_a_second_credential_all_the_same(tmp_path):
+    async with upstream(weather) as server, issuing() as issuer, gateway(tmp_path, {"weather": server.url}) as gw:
+        await believe(gw, server.url, issuer.validation(header="x-auth-token"), "weather")
+        lines = [("x-auth-token", "nothing"), ("x-auth-token", token())]
+        assert await ask(gw, [*lines, ("x-api-key", gw.key)]) == 400
+        assert await ask(gw, lines) == 400
+        # Of other headers it means nothing that they come twice.
+        assert await ask(gw, [("x-team", "a"), ("x-team", "b"), ("x-api-key", gw.key)]) == 200
+        assert await ask(gw, [("x-team", "a"), ("x-team", "b")]) == 401
+
+
 async def test_no_combination_of_headers_with_two_credentials_makes_a_caller(tmp_path):
     async with upstream(weather) as server, issuing() as issuer, gateway(tmp_path, {"weather": server.url}) as gw:
         await believe(gw, server.url, issuer.validation(header="x-auth-token"), "weather")

@@ -113,6 +113,18 @@ async def test_a_server_s_own_settings_count_before_anything_that_a_caller_sends
         }  # fmt: skip
 
 
+async def test_a_header_that_is_set_with_an_underscore_is_nobody_elses_to_say_with_a_hyphen(tmp_path):
+    fields: Json = {
+        "forward_headers": {"mode": "all-except", "headers": []},
+        "auth": {"type": "headers", "headers": {"X_Tenant": "acme"}},
+        "headers": {"X_Env": "prod"},
+    }
+    async with upstream(weather) as server, gateway(tmp_path, entry(server.url, **fields)) as gw:
+        assert (await gw.post(PATH, call(), x_tenant="evil", x_env="evil", x_fine="1")).status_code == 200
+        found = {name: value for name, value in headers_of(server).items() if name.startswith("x")}
+        assert found == {"x-fine": "1", "x_tenant": "acme", "x_env": "prod"}
+
+
 async def test_more_headers_than_may_go_on_end_the_call_before_it_is_sent_and_say_what_to_do(tmp_path):
     rules = {"forward_headers": {"mode": "all-except", "headers": []}}
     async with upstream(weather) as server, gateway(tmp_path, entry(server.url, **rules)) as gw:

@@ -15,6 +15,8 @@ class Sideways:
 
     def __init__(self, *, streams: bool = True, asks: bool = True, single: bool = False, silent: bool = False) -> None:
         self.streams, self.asks, self.single, self.silent = streams, asks, single, silent
+        self.unnoticed = 0
+        """How often it will still take a stream that was closed for an open one."""
         self.listening = 0
         self.came: asyncio.Queue[Asked] = asyncio.Queue()
         self.go, self.left = asyncio.Event(), asyncio.Event()
@@ -24,7 +26,8 @@ class Sideways:
     async def __call__(self, asked: Asked) -> None:
         if asked.method == "GET" and not self.streams:
             return await asked.respond.raw(b"", 405)
-        if asked.method == "GET" and self.single and self.listening:
+        if asked.method == "GET" and (self.unnoticed or (self.single and self.listening)):
+            self.unnoticed = max(self.unnoticed - 1, 0)
             return await asked.respond.raw(b"", 409)
         if asked.method == "GET":
             return await self._tell(asked)
@@ -120,6 +123,27 @@ async def test_a_stream_that_another_process_needs_is_free_once_the_call_is_over
             assert done["result"]["content"][0]["text"] == "Rome"
             async with asyncio.timeout(5):
                 await sideways.left.wait()
+
+
+async def test_a_server_that_has_not_noticed_yet_that_the_last_stream_is_closed_still_gets_to_ask(tmp_path):
+    sideways = Sideways()
+    sideways.unnoticed = 2
+    async with upstream(sideways, "legacy") as server, gateway(tmp_path, {"weather": server.url}) as gw:
+        async with asyncio.timeout(5):
+            _, asked = await ask(gw, {"_meta": {"progressToken": 1}}, 1)
+        assert asked["result"]["inputRequests"]
+
+
+async def test_a_call_goes_on_without_a_stream_that_stays_anothers_and_asks_for_it_now_and_then_alone(tmp_path):
+    sideways = Sideways(asks=False)
+    sideways.unnoticed = 1_000_000
+    sideways.go.set()
+    async with upstream(sideways, "legacy") as server, gateway(tmp_path, {"weather": server.url}) as gw:
+        async with asyncio.timeout(5):
+            (done,) = await ask(gw, {}, 1)
+        assert done["result"]["content"][0]["text"] == "Nothing to ask."
+        asked = [asked.method for asked in server.seen].count("GET")
+        assert 2 <= asked <= 1 + side_streams.CLOSING_S / side_streams.AGAIN_S
 
 
 async def test_a_stream_that_does_not_open_is_waited_for_once(tmp_path, monkeypatch):

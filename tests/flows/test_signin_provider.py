@@ -11,7 +11,7 @@ from gateway_core.errors import SignInFailed
 from gateway_core.registry.members import Identity
 from gateway_core.signin.cookies import new_value
 from tests.flows.signing_in import with_provider
-from tests.oidc import ANA, EC_KEY, ED_KEY, RSA_KEY
+from tests.oidc import ANA, CLIENT_SECRET, EC_KEY, ED_KEY, RSA_KEY
 
 
 async def test_who_comes_back_is_known_by_issuer_and_subject_and_goes_where_they_wanted_to(tmp_path):
@@ -47,7 +47,7 @@ async def test_the_client_proves_itself_as_the_metadata_says(tmp_path, auth):
 
 async def test_a_secret_that_no_setting_holds_is_read_from_the_secrets(tmp_path):
     async with with_provider(tmp_path, oidc_client_secret="") as (signing, _):
-        await signing.parts.setup.secrets.put("oidc-client-secret", "s3cret+/=&ü")
+        await signing.parts.setup.secrets.put("oidc-client-secret", CLIENT_SECRET)
         browser = new_value()
         assert await signing.provider.finish(await signing.back(browser), browser=browser)
 

@@ -20,7 +20,7 @@ from tests.flows.foreign import ISSUER, issuing, token
 from tests.flows.gateways import Lines, call, gateway
 from tests.flows.test_passing_headers import EVERY_CELL
 from tests.flows.test_store import Counting
-from tests.flows.token_servers import token_server
+from tests.flows.token_servers import CLIENT, token_server
 from tests.flows.upstreams import Asked, Json, Upstream, serving, unaided, upstream, weather
 from tests.flows.verifying import Verifying
 from tests.flows.visitors import Cell, LegacyVisitor
@@ -203,6 +203,19 @@ async def test_an_authorization_server_verifies_the_token_that_is_exchanged_for_
             # What the server gets is the token that came of it, and not the one that went in.
             assert server.seen[-1].headers["authorization"] == "Bearer access-1"
             assert form.fields["subject_token"] not in str(server.seen[-1].headers)
+
+
+async def test_what_is_exchanged_for_a_caller_with_one_credential_is_not_used_with_another(tmp_path):
+    async with token_server() as endpoint, unaided(endpoint.guarding()) as server:
+        auth = {"type": "token_exchange", "subject": "identity", "client_id": CLIENT, "token_endpoint": endpoint.url}
+        async with gateway(tmp_path, entry(server.url, auth=auth, transport="http", era="legacy")) as gw:
+            await joined(gw, "ana@acme.dev", research="member")
+            mine = [await gw.new_key(kind="user", subject="ana@acme.dev") for _ in range(2)]
+            for key, _ in mine * 2:
+                assert (await gw.post(PATH, call(), key)).status_code == 200
+            keys = KeySet.import_key_set((await gw.http.get(f"{gw.url}/.well-known/jwks.json")).json())
+            said = [jwt.decode(form.fields["subject_token"], keys).claims["client_id"] for form in endpoint.forms]
+            assert said == [key_id for _, key_id in mine]
 
 
 async def test_a_server_verifies_on_while_keys_come_and_go(tmp_path):

@@ -6,11 +6,14 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
 from gateway_core.compose_lean import data_plane
 from gateway_core.local.server import local_world
 from gateway_core.ports import Item, Key
 from gateway_core.settings import Settings
 from gateway_core.upstream.connections import Tokens
+from tests.canary.marks import MARK
 from tests.flows.actors import PUBLIC, granted, workspace_id
 from tests.flows.crossing import Legacy
 from tests.flows.gateways import Lines, call
@@ -117,7 +120,9 @@ async def test_a_known_caller_costs_one_look_into_the_store_and_no_write_with_an
         gw = at.gw
         place, url = await workspace_id(gw, "research"), f"{PUBLIC}{URL}"
         _, token = await granted(gw, at.ana.id, place=place, resource=url, scope="mcp")
-        await at.connect()
+        # That it is used is written down once an hour: see test_account_use.py.
+        used = gw.clock[0]
+        await at.connect(used_at=used)
         table = Items(gw.table)
         settings = Settings(public_url=PUBLIC, gatehouse_data=tmp_path)
         world = replace(local_world(settings, gw.table), table=table, records=Lines(), clock=gw.world.clock)
@@ -138,7 +143,7 @@ async def test_a_known_caller_costs_one_look_into_the_store_and_no_write_with_an
             assert await asked(token) == ["get_many"]
             # When the account is another one, the guess is wrong once.
             await at.set_up(auth={"type": "oauth", "granularity": "workspace"})
-            await at.connect("workspace")
+            await at.connect("workspace", used_at=used)
             assert "get" in await asked(at.key)
             assert await asked(at.key) == ["get_many"]
             # And nobody looks for an account where there is none.
@@ -196,7 +201,7 @@ async def test_access_that_is_lost_in_mid_call_is_no_reason_to_make_the_call_aga
 async def test_no_log_no_record_no_answer_and_no_item_holds_a_token(tmp_path, caplog):
     caplog.set_level(logging.DEBUG)
     async with linear(tmp_path, tokens={"rotation": "grace"}) as at:
-        marker = "m4rker"
+        marker = MARK
         at.tokens.refresh = f"refresh-{marker}"
         at.tokens.extra = {"access_token": f"access-{marker}"}
         await at.connect(access=f"access-0-{marker}")
@@ -211,3 +216,16 @@ async def test_no_log_no_record_no_answer_and_no_item_holds_a_token(tmp_path, ca
         assert marker not in json.dumps(at.gw.records.lines)
         for file in tmp_path.glob("*.db*"):
             assert marker.encode() not in file.read_bytes()
+
+
+@pytest.mark.parametrize("granularity", ["workspace", "organisation"])
+async def test_a_call_through_an_account_of_several_is_recorded_as_whoever_called(tmp_path, granularity):
+    async with linear(tmp_path, {"granularity": granularity}) as at:
+        await at.connect(granularity, account="robot@linear.example", connected_by="boss@acme.dev")
+        _, key = await at.person("bo@acme.dev")
+        for caller in (at.key, key, at.gw.key):
+            assert await at.said(caller) == "Sunny."
+        assert at.seen() == ["Bearer access-0"] * 3
+        told = [(line["caller"], line["outcome"]) for line in at.gw.records.lines]
+        assert told == [("user:ana@acme.dev", "ok"), ("user:bo@acme.dev", "ok"), ("service:ci", "ok")]
+        assert not [word for word in ("robot", "boss") if word in str(at.gw.records.lines)]

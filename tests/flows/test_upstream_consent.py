@@ -118,7 +118,7 @@ async def test_a_gateway_that_learns_its_address_later_waits_for_it_where_a_link
         async with serving(mcp) as port:
             address = f"http://127.0.0.1:{port}/research/linear/mcp"
             response = await gw.http.post(address, json=call(), headers=gw.headers(at.key))
-            told = response.json()["result"]["content"][0]["text"]
+            told = response.json()["error"]["message"]
             assert "authorization_url: https://late.example/connect/" in told
         await mcp.close()
 
@@ -164,7 +164,7 @@ async def test_a_server_that_takes_not_even_a_fresh_token_is_asked_for_consent_a
         at.tokens.extra = {"access_token": "never-good"}
         at.tokens.live = Never()
         response = await at.call()
-        said = response.json()["result"]["content"][0]["text"]
+        said = response.json()["error"]["message"]
         assert said.startswith("Linear refused the access that it had been given (HTTP 401). authorization_url: ")
         assert response.status_code == 200
         assert "www-authenticate" not in response.headers

@@ -1,7 +1,8 @@
 """Headers that the gateway adds for an upstream: from secrets, fresh, and never anybody else's."""
 
+from gateway_core.registry.upstream_auth import MAX_HEADER_VALUE
 from tests.flows.gateways import call, gateway
-from tests.flows.upstreams import Asked, text, upstream
+from tests.flows.upstreams import Asked, text, upstream, weather
 
 AUTH = {"type": "headers", "headers": {"Authorization": {"secret": "linear-token"}, "X-Tenant": "acme"}}
 
@@ -42,6 +43,18 @@ async def test_a_secret_rotated_outside_is_read_again_after_a_401_and_the_call_s
         await gw.admin.secrets.put("upstream_linear-token", accepted)
         assert (await gw.post("/linear/mcp", call())).json()["result"]["content"][0]["text"] == "ok"
         assert len(server.seen) == 3
+
+
+async def test_a_secret_longer_than_a_header_may_be_is_sent_nowhere_and_the_refusal_says_which(tmp_path):
+    async with upstream(weather) as server, gateway(tmp_path, {"linear": {"url": server.url, "auth": AUTH}}) as gw:
+        for size, sent in ((MAX_HEADER_VALUE + 1, False), (MAX_HEADER_VALUE, True)):
+            await gw.admin.set_secret("linear-token", "x" * size)
+            told = (await gw.post("/linear/mcp", call())).text
+            assert bool(server.seen) == sent
+            assert (
+                "is sent the secret 'linear-token' in the header Authorization. It has 4,097 characters, and a header "
+                "4,096 at most. An administrator sets another value with: gatehouse secrets set linear-token" in told
+            ) == (not sent)
 
 
 async def test_a_secret_in_use_cannot_be_deleted_and_the_gateways_own_cannot_be_named(tmp_path):

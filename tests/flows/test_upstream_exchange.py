@@ -17,9 +17,9 @@ FOREIGN = {"issuer": ISSUER, "jwks": public(EC), "algorithms": ["ES256"], "audie
 
 
 @asynccontextmanager
-async def exchanging(folder: Any, **auth: Any) -> Any:
+async def exchanging(folder: Any, *, answer: Any = None, **auth: Any) -> Any:
     """A server that takes tokens which were exchanged for those of another issuer."""
-    async with linear(folder, tokens={"client": (CLIENT, SECRET)}) as at:
+    async with linear(folder, answer=answer, tokens={"client": (CLIENT, SECRET)}) as at:
         await at.gw.admin.set_secret("linear-client", SECRET)
         exchange = {
             "type": "token_exchange", "subject": "bearer", "client_id": CLIENT,

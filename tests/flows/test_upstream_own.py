@@ -8,7 +8,8 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from gateway_core.upstream.connections import Connection, Holder
+from gateway_core.upstream.connections import Connection
+from gateway_core.upstream.holders import Holder
 from tests.flows.actors import workspace_id
 from tests.flows.gateways import call
 from tests.flows.linear import Linear, linear

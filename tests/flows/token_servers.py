@@ -12,8 +12,10 @@ from urllib.parse import parse_qs, unquote_plus
 from gateway_core.compose_lean import vault
 from gateway_core.connect.locations import origin_of
 from gateway_core.registry.servers import Server
-from gateway_core.upstream.connections import Connection, Connections, Holder, Tokens
+from gateway_core.upstream.connections import Connection, Connections, Tokens
+from gateway_core.upstream.holders import Holder
 from tests.asgi import headers_of, read_body
+from tests.canary.watch import WATCH
 from tests.flows.gateways import Gateway
 from tests.flows.upstreams import Answer, Asked, Json, serving, text
 
@@ -52,7 +54,9 @@ def read_form(headers: dict[str, str], body: bytes) -> Form:
     assert headers["accept"] == "application/json"
     found = parse_qs(body.decode("ascii"), strict_parsing=True, keep_blank_values=True)
     assert all(len(values) == 1 and values[0] for values in found.values()), found.keys()
-    return Form(headers, {name: values[0] for name, values in found.items()})
+    fields = {name: values[0] for name, values in found.items()}
+    WATCH.know_form(fields)
+    return Form(headers, fields)
 
 
 @dataclass

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tests.asgi import headers_of, read_body
+from tests.canary.marks import marked
 from tests.flows.browsers import PUBLIC, Browser, Page, Stage, stage
 from tests.flows.gateways import Gateway
 from tests.flows.token_servers import Form, read_form
@@ -30,6 +31,8 @@ class Tracker:
 
     url: str = ""
     callback: str = CALLBACK
+    moved: str = ""
+    """Path of the issuer, for an authorization server that goes by another name than before."""
     person: dict[str, str] = field(default_factory=dict)
     """How `visit` goes for browsers that come here by themselves."""
     said: Json = field(default_factory=dict)
@@ -54,9 +57,15 @@ class Tracker:
     """Authorization requests."""
     forms: list[Form] = field(default_factory=list)
     """Requests to the token endpoint."""
+    revocations: list[Form] = field(default_factory=list)
+    """Requests to the revocation endpoint."""
     revoked: list[str] = field(default_factory=list)
     registrations: list[Json] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+
+    @property
+    def issuer(self) -> str:
+        return f"{self.url}{self.moved}"
 
     def visit(self, url: str, person: str = "ana", *, error: str = "", **changed: str) -> str:
         """Where the browser of `person` is sent who follows `url`, logs in and agrees; `changed` are parameters of the
@@ -73,11 +82,11 @@ class Tracker:
         self._want(len(asked.get("code_challenge", "")) == len(asked.get("state", "")) == 43, "256 bits each")
         self._want(asked.get("resource") == f"{self.url}/mcp", "resource")
         self.asked.append(asked)
-        answer = {"state": asked["state"], **({"iss": self.url} if self.names_issuer else {})}
+        answer = {"state": asked["state"], **({"iss": self.issuer} if self.names_issuer else {})}
         if error:
             answer["error"] = error
         else:
-            answer["code"] = secrets.token_urlsafe(16)
+            answer["code"] = marked(secrets.token_urlsafe(16))
             self.codes[answer["code"]] = {**asked, "person": person}
         return f"{self.callback}?{urlencode({name: value for name, value in {**answer, **changed}.items() if value})}"
 
@@ -87,8 +96,8 @@ class Tracker:
             case "POST", "/mcp":
                 await self._mcp(headers, body, respond)
             case "GET", "/.well-known/oauth-protected-resource/mcp":
-                await respond.json({"resource": f"{self.url}/mcp", "authorization_servers": [self.url]})
-            case "GET", "/.well-known/oauth-authorization-server":
+                await respond.json({"resource": f"{self.url}/mcp", "authorization_servers": [self.issuer]})
+            case "GET", path if path == f"/.well-known/oauth-authorization-server{self.moved}":
                 await respond.json(self._metadata())
             case "GET", "/authorize":
                 back = self.visit(f"{self.url}/authorize?{scope['query_string'].decode()}", **self.person)
@@ -99,7 +108,8 @@ class Tracker:
                 status, answer = self._token(read_form(headers, body))
                 await respond.json(answer, status)
             case "POST", "/revoke":
-                self.revoked.append(read_form(headers, body).fields["token"])
+                self.revocations.append(read_form(headers, body))
+                self.revoked.append(self.revocations[-1].fields["token"])
                 self.tokens.pop(self.revoked[-1], None)
                 await respond.raw(b"", 200 if self.revokes else 503)
             case _:
@@ -113,6 +123,8 @@ class Tracker:
             await respond.raw(b"", 401, {"www-authenticate": challenge})
         elif asked.rpc == "server/discover":
             await respond.json(result(asked, {"supportedVersions": ["2026-07-28"], "capabilities": {}}))
+        elif asked.rpc == "tools/list":
+            await respond.json(result(asked, {"tools": [{"name": "whoami"}], "resultType": "complete"}))
         elif asked.message["params"].get("name") == "write" and "write" not in known["scope"].split():
             challenge = 'Bearer error="insufficient_scope", scope="write"'
             await respond.raw(b"", 403, {"www-authenticate": challenge})
@@ -122,7 +134,7 @@ class Tracker:
 
     def _metadata(self) -> Json:
         true = {
-            "issuer": self.url,
+            "issuer": self.issuer,
             "authorization_endpoint": f"{self.url}/authorize",
             "token_endpoint": f"{self.url}/token",
             "registration_endpoint": f"{self.url}/register",

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from tests.asgi import read_body
+from tests.canary.watch import WATCH
 from tests.lambda_.events import rest
 from tests.lambda_.fake_runtime_api import ROOT
 
@@ -42,7 +43,19 @@ def answers_and_log(
     done = subprocess.run(command, cwd=ROOT, env=environment, input=given, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found: list[Any] = json.loads(done.stdout)
+    WATCH.hear("log", module, done.stderr)
+    for event, answer in zip(events, found, strict=True):
+        _hear(event, answer)
     return found, done.stderr
+
+
+def _hear(event: Any, answer: Any) -> None:
+    """Let the canary read an answer, of either format. That to the schedule is none."""
+    if "statusCode" in answer:
+        several, single = answer.get("multiValueHeaders", {}), answer.get("headers", {})
+        fields = [*single.items(), *((name, value) for name, values in several.items() for value in values)]
+        asked = f"{event.get('httpMethod', 'HTTP')} {event.get('path') or event.get('rawPath')}"
+        WATCH.hear_answer(asked, answer["statusCode"], fields, answer["body"].encode())
 
 
 class Function:
@@ -75,7 +88,9 @@ class Function:
         assert self._process.stdout
         async with self._one:
             self._process.stdin.write(json.dumps(event).encode() + b"\n")
-            return json.loads(await self._process.stdout.readline())
+            answer = json.loads(await self._process.stdout.readline())
+            _hear(event, answer)
+            return answer
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.canary.watch import WATCH
 from tests.programs import environment as program_environment
 
 ROOT = Path(__file__).parents[2]
@@ -89,6 +90,7 @@ async def emulator(
         process.terminate()
         await process.wait()
         await following
+        WATCH.hear("log", "a Lambda runtime", running.log)
 
 
 def _lambda_environment(handler: str, task_root: Path) -> dict[str, str]:

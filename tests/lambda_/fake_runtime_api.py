@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from handlers.http_events import PRELUDE_END
+from tests.canary.watch import WATCH
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_MS = 4_102_444_800_000
@@ -102,8 +103,19 @@ class FakeRuntimeApi:
     async def logged(self) -> dict[str, Any]:
         """The next line that the process wrote to standard output."""
         assert self.process.stdout
-        line: dict[str, Any] = json.loads(await self.process.stdout.readline())
+        written = await self.process.stdout.readline()
+        WATCH.hear("log", "a Lambda runtime", written)
+        line: dict[str, Any] = json.loads(written)
         return line
+
+    def hear_answers(self) -> None:
+        """Let the canary read whatever the runtime has answered."""
+        for invocation in self._invocations.values():
+            event, body = invocation.event, invocation.body
+            head, _, rest = body.partition(PRELUDE_END) if PRELUDE_END in body else (b"{}", b"", body)
+            told = {"statusCode": 0, "headers": {}, **json.loads(head)}
+            asked = f"{event.get('httpMethod')} {event.get('path')}" if isinstance(event, dict) else "an event"
+            WATCH.hear_answer(asked, told["statusCode"], told["headers"].items(), rest)
 
     async def close(self) -> None:
         """End what is still waiting: a process that was ended leaves its last `/next` behind."""
@@ -216,6 +228,8 @@ async def runtime(app: str, within_s: float = 30, /, **environment: str) -> Asyn
     finally:
         if api.process.returncode is None:
             api.process.kill()
-        await api.process.communicate()
+        for said in await api.process.communicate():
+            WATCH.hear("log", "a Lambda runtime", said)
+        api.hear_answers()
         server.close()
         await api.close()

@@ -37,7 +37,8 @@ from gateway_core.settings import Settings
 from gateway_core.signin.arriving import Arrived
 from gateway_core.storage import keys
 from gateway_core.storage.dynamo import DynamoTable
-from gateway_core.upstream.connections import Connection, Holder, Tokens
+from gateway_core.upstream.connections import Connection, Tokens
+from gateway_core.upstream.holders import Holder
 from gateway_core.web.oauth.reach import Reach
 from tests.contracts.aws import json_api, new_id, send
 from tests.lambda_.role import Guarded, Role

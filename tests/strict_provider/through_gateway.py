@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.canary.marks import marked
 from tests.flows.browsers import PUBLIC, Browser, Page, invited, sign_in_as
 from tests.flows.gateways import Gateway, events, gateway
 from tests.strict_provider.person import Person
@@ -23,7 +24,7 @@ TTL_S = 300
 CROWD = 24
 LINK = re.compile(re.escape(PUBLIC) + r"/connect/[A-Za-z0-9_/-]+")
 
-SECRET = "a secret/with+signs:and spaces"
+SECRET = marked("a secret/with+signs:and spaces")
 """What the secret `notes-secret` holds."""
 
 
@@ -82,10 +83,11 @@ class Place:
     async def needed(self, key: str, tool: str = "whoami", **arguments: Any) -> str:
         """The link in what a call is told that is refused for want of an account."""
         told = await self.told(key, tool, **arguments)
-        assert told["result"]["isError"] is True, told
-        found = LINK.search(told["result"]["content"][0]["text"])
-        assert found is not None, told
-        return found[0]
+        assert told["error"]["code"] == -32021, told
+        link = str(told["error"]["data"]["authorization_url"])
+        assert LINK.fullmatch(link) is not None
+        assert f"authorization_url: {link} — " in told["error"]["message"]
+        return link
 
     async def crowd(self, key: str) -> set[str]:
         """What many calls at once say."""

@@ -33,7 +33,7 @@ Wish = Mapping[str, Any]
 """A `notifications` filter of `subscriptions/listen`."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class ModernEar:
     """See proxy.lines.Line. A `subscriptions/listen` of ours (2026-07-28 subscriptions)."""
 
@@ -68,7 +68,7 @@ class ModernEar:
         """See proxy.lines.Line.cancel. Closing its stream has told the server."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class LegacyEar:
     """See proxy.lines.Line. A session of its own at a Streamable HTTP server, and the stream of that session."""
 
@@ -128,7 +128,7 @@ class LegacyEar:
         return min(self.deadline, asyncio.get_running_loop().time() + self.place.server.timeout_s)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class SseEar:
     """See proxy.lines.Line. A stream of its own at an HTTP+SSE server."""
 

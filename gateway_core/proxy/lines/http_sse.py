@@ -20,7 +20,7 @@ SPARE_S: Final = 1.0
 """How much longer than its call a stream lasts, so that it is the call that says whose time was up."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class SseLine:
     """See proxy.lines.Line."""
 

@@ -16,7 +16,7 @@ from gateway_core.upstream.answers import Message
 from gateway_core.upstream.reading import is_stream, read_whole
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class LegacyLine:
     """See proxy.lines.Line. The place of `remote` is in the session at the server."""
 

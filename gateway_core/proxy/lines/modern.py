@@ -30,7 +30,7 @@ SLOWEST_ROUND_S: Final = 2.0
 """Longest pause before a retry that nobody was asked for."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class ModernLine:
     """See proxy.lines.Line. `message` is the call, already in the modern form."""
 

@@ -30,7 +30,7 @@ def _ended() -> UpstreamClosed:
     return UpstreamClosed("The server has ended the stream.")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Pump:
     """Belongs to one consumer, who closes it."""
 

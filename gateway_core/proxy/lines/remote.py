@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway_core.errors import GatewayError, UpstreamClosed, UpstreamRefused
+from gateway_core.parts import part
 from gateway_core.protocol import outbound
 from gateway_core.protocol.inbound import Call
 from gateway_core.proxy.place import HOLDER_GONE, Place, midway
@@ -22,8 +22,7 @@ GONE: Final = (400, 404, 410)
 """What servers say of a session that they do not know."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """A call at a legacy server: its id there, and where it lives. Plain values, to be sealed and carried."""
 
     call_id: str
@@ -33,7 +32,7 @@ class Address:
     """Where an HTTP+SSE server takes messages; None for Streamable HTTP."""
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Remote:
     """Stateless."""
 

@@ -15,6 +15,7 @@ from typing import Final
 
 from gateway_core.egress import Response
 from gateway_core.errors import GatewayError, UpstreamError
+from gateway_core.parts import part
 from gateway_core.proxy.place import Place
 from gateway_core.upstream.answers import Message, read_message
 from gateway_core.upstream.client import UpstreamClient
@@ -22,6 +23,9 @@ from gateway_core.upstream.reading import is_stream, read_events
 
 OPEN_S: Final = 1.0
 """How long a call waits for the stream."""
+CLOSING_S: Final = 0.5
+"""How long a server may take to notice that the last stream was closed; until then it says that there is one."""
+AGAIN_S: Final = 0.05
 LIFE_S: Final = 600.0
 REFUSED_S: Final = 300.0
 """How long a server is believed that it has no such stream, or is slow to open one."""
@@ -33,7 +37,7 @@ Key = tuple[str, str, str]
 """Server, principal, session."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Side:
     """One stream, and the calls that hear it, the oldest first."""
 
@@ -46,7 +50,7 @@ class _Side:
     task: asyncio.Task[None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class SideStreams:
     """One per process."""
 
@@ -124,19 +128,27 @@ class SideStreams:
 
     async def _listened(self, side: _Side) -> Response | None:
         """The stream; None where the server gives none."""
-        place, deadline = side.place, asyncio.get_running_loop().time() + LIFE_S
-        try:
-            response = await self.upstream.listen(place.server, place.dialect(None), None, deadline=deadline)
-        except GatewayError:
-            _remember(self._refused, side.key)
-            return None
-        if response.status == 200 and is_stream(response):
+        began = asyncio.get_running_loop().time()
+        response = await self._asked(side, began + LIFE_S)
+        while response is not None and response.status == 409 and not _over(began + CLOSING_S):
+            await response.close()
+            await asyncio.sleep(AGAIN_S)
+            response = await self._asked(side, began + LIFE_S)
+        if response is not None and response.status == 200 and is_stream(response):
             return response
-        if response.status != 409:
+        if response is None or response.status != 409:
             # 409 says that the session has a stream already: another process's, which ends with its calls.
             _remember(self._refused, side.key)
-        await response.close()
+        if response is not None:
+            await response.close()
         return None
+
+    async def _asked(self, side: _Side, deadline: float) -> Response | None:
+        place = side.place
+        try:
+            return await self.upstream.listen(place.server, place.dialect(None), None, deadline=deadline)
+        except GatewayError:
+            return None
 
 
 def _leave(side: _Side, token: str) -> None:
@@ -154,8 +166,12 @@ def _pass_on(message: Message, side: _Side) -> None:
         hear(message)
 
 
+def _over(at: float) -> bool:
+    return asyncio.get_running_loop().time() >= at
+
+
 def _lasts(known: dict[Key, float], key: Key) -> bool:
-    return asyncio.get_running_loop().time() < known.get(key, 0.0)
+    return not _over(known.get(key, 0.0))
 
 
 def _remember(known: dict[Key, float], key: Key) -> None:

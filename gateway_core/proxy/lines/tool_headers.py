@@ -7,10 +7,11 @@ The schemas are the server's own and are learnt from its list of tools, once per
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Final
 
 from gateway_core.errors import UpstreamGarbage
+from gateway_core.parts import part
 from gateway_core.protocol import outbound, param_headers
 from gateway_core.protocol.param_headers import Path
 from gateway_core.proxy.answering import whole_answer
@@ -25,7 +26,7 @@ MAX_HELD: Final = 500
 Paths = Mapping[str, Mapping[Path, str]]
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class ToolHeaders:
     """One per process."""
 

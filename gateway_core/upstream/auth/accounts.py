@@ -3,12 +3,14 @@
 What a server says in its challenges stays here: a client that heard it would go to somebody else's log-in.
 """
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from gateway_core.errors import GatewayError, Refused, UpstreamUnreachable
+from gateway_core.parts import part
 from gateway_core.ports import Clock
 from gateway_core.protocol import challenges
 from gateway_core.protocol.challenges import Challenge
@@ -18,20 +20,23 @@ from gateway_core.upstream.auth.consent import Consents
 from gateway_core.upstream.auth.held_secrets import HeldSecrets
 from gateway_core.upstream.auth.places import TokenPlaces
 from gateway_core.upstream.auth.sources import Consented, Own, Proof, moved
-from gateway_core.upstream.connections import Connection, Connections, holder_of
+from gateway_core.upstream.connections import Connection, Connections
+from gateway_core.upstream.holders import holder_of
 from gateway_core.upstream.refreshing import Refreshing
 from gateway_core.upstream.renewal import REFUSED_AGAIN_S, Standing
 
 MAX_STEP_UPS: Final = 2
 """How often in a row somebody is asked for more permission before it is said that this leads nowhere (2026-07-28
 authorization, Step-Up Authorization Flow: "no more than a few times")."""
+USED_EVERY_S: Final = 3_600
+"""How often at most it is written down that an account is used: a write to the store each time."""
 MENDS: Final = "Whoever administers this server here should check its `auth` settings."
 
 AccountAuth = OAuth | ClientCredentials
 Source = Consented | Own
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Accounts:
     """One per process."""
 
@@ -61,8 +66,10 @@ class Accounts:
         wanted = _more_wanted(answered)
         if wanted is not None:
             raise await self._step_up(asked, source, standing, wanted)
-        if asked.named and 200 <= answered.status < 300:
-            await self._taken(standing)
+        if 200 <= answered.status < 300:
+            self._used(asked)
+            if asked.named:
+                await self._taken(standing)
 
     async def _source(self, asked: Asked, auth: AccountAuth) -> Source:
         """Where the tokens for a request come from."""
@@ -170,6 +177,12 @@ class Accounts:
         await self._note(connection, lambda row: _wanting(row, challenge.scopes))
         return await self._needed(asked, source, told)
 
+    def _used(self, asked: Asked) -> None:
+        """Have it noted that the account is used. No call waits for that; one that has just renewed it leaves it."""
+        connection, now = Connections.read(asked.behalf.connection_item), self.clock()
+        if connection is not None and now >= connection.used_at + USED_EVERY_S:
+            asked.behalf.afterwards.append(asyncio.create_task(self.refreshing.keeping.note_use(connection, now)))
+
     async def _taken(self, standing: Standing) -> None:
         """The server took a call: what it wanted it has."""
         connection = standing.connection
@@ -204,7 +217,7 @@ def _more_wanted(answered: Answered) -> Challenge | None:
 def _wanting(row: Connection, scopes: tuple[str, ...]) -> Connection:
     """The connection with more to ask for the next time: beside what it was given, or that would be lost. Until
     somebody is asked, whatever more is wanted belongs to the same question."""
-    wanted = tuple(dict.fromkeys((*row.asked, *row.wanted, *scopes)))
+    wanted = challenges.scopes_among((*row.asked, *row.wanted, *scopes))
     return replace(row, wanted=wanted, step_ups=row.step_ups if row.wanted else row.step_ups + 1)
 
 

@@ -1,12 +1,10 @@
 """A request that is to be proved, and what came back, as the ways of proving it see them. Pure."""
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from gateway_core.registry.servers import Server
-from gateway_core.upstream.behalf import Behalf
-from gateway_core.upstream.refreshing import Patience
+from gateway_core.upstream.behalf import Behalf, Patience
 
 MAX_CHALLENGE: Final = 4_096
 """Characters of a WWW-Authenticate field that are looked at."""
@@ -23,8 +21,7 @@ class Answered(NamedTuple):
     """WWW-Authenticate, at most `MAX_CHALLENGE` characters of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """One request."""
 
     server: Server

@@ -1,23 +1,22 @@
 """What callers hear where an account has to be connected: a link, where they can do so themselves, else who can."""
 
 import hashlib
-from dataclasses import dataclass
 
 from gateway_core.access.roles import Actor, may_connect
 from gateway_core.errors import ConsentRequired, Refused
+from gateway_core.parts import part
 from gateway_core.registry.upstream_auth import Granularity
 from gateway_core.upstream.auth.asked import Asked
 from gateway_core.upstream.identity import OwnUrl
 from gateway_core.upstream.tickets import Tickets
 
-AGAIN = "open it, then call again."
 
-
-@dataclass(frozen=True, slots=True)
+@part
 class Consents:
-    """Stateless. `own_url` gives the gateway's own address; empty where nobody has said it."""
+    """Stateless. `own_url` gives the gateway's own address; empty where nobody has said it. Without `tickets` nobody is
+    told a link of their own, but the address of the page."""
 
-    tickets: Tickets
+    tickets: Tickets | None
     own_url: OwnUrl
 
     async def needed(self, asked: Asked, granularity: Granularity, why: str) -> Refused:
@@ -28,7 +27,7 @@ class Consents:
             granularity: Whose account it is.
             why: The reason as a whole sentence.
         """
-        member, name = asked.behalf.member, asked.server.name
+        member = asked.behalf.member
         if granularity == "user" and member is None:
             return _nobodys(asked)
         public_url = await self.own_url()
@@ -37,14 +36,14 @@ class Consents:
             return Refused(f"{told} Ask its operator to set PUBLIC_URL.", reason="no_public_url")
         if member is None or not may_connect(Actor(member.email, member), granularity, asked.behalf.workspace.id):
             return _others(asked, granularity, why, public_url)
+        if self.tickets is None:
+            return Refused(f"{why} Connect it at {_page(asked, public_url)}", reason="not_connected")
         ticket = await self.tickets.seal(
             member.id, asked.server.id, asked.behalf.workspace.id, client=asked.behalf.client
         )
         url = f"{public_url}/connect/{ticket}"
-        # The literal word is what programs look for in the message, and models show what follows it.
-        told = f"{why} authorization_url: {url} — {AGAIN}"
         named = hashlib.sha256(ticket.encode()).hexdigest()[:32]
-        return ConsentRequired(told, server_name=name, url=url, elicitation_id=named)
+        return ConsentRequired(why, url=url, elicitation_id=named)
 
 
 def _others(asked: Asked, granularity: Granularity, why: str, public_url: str) -> Refused:
@@ -53,8 +52,11 @@ def _others(asked: Asked, granularity: Granularity, why: str, public_url: str) -
     who = "An owner or admin of the organisation"
     if granularity == "workspace":
         who += f", or an admin of the workspace {place.name},"
-    url = f"{public_url}/connect/{place.slug}/{asked.server.slug}"
-    return Refused(f"{why} {who} connects it at {url}", reason="not_connected")
+    return Refused(f"{why} {who} connects it at {_page(asked, public_url)}", reason="not_connected")
+
+
+def _page(asked: Asked, public_url: str) -> str:
+    return f"{public_url}/connect/{asked.behalf.workspace.slug}/{asked.server.slug}"
 
 
 def _nobodys(asked: Asked) -> Refused:

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from gateway_core.connect.locations import canonical
-from gateway_core.errors import UpstreamError
+from gateway_core.errors import Refused, UpstreamError
+from gateway_core.parts import part
 from gateway_core.ports import Clock
 from gateway_core.registry.servers import Server
-from gateway_core.registry.upstream_auth import ClientCredentials, TokenAuthMethod, TokenExchange
+from gateway_core.registry.upstream_auth import ClientCredentials, OAuth, TokenAuthMethod, TokenExchange
 
 FOUND_S: Final = 3_600
 """How long what was found out is believed."""
@@ -65,7 +66,7 @@ Find = Callable[[Server], Awaitable[TokenPlace]]
 _Name = tuple[str, str, ClientCredentials | TokenExchange]
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class TokenPlaces:
     """One per process."""
 
@@ -109,14 +110,30 @@ class TokenPlaces:
         return found
 
 
-def auth_method(auth: ClientCredentials | TokenExchange, place: TokenPlace) -> TokenAuthMethod:
-    """How the client proves itself: as entered, else as the authorization server takes it, else as all must
-    (RFC 8414, section 2: client_secret_basic where nothing is said)."""
+def auth_method(auth: OAuth | ClientCredentials | TokenExchange, offered: Sequence[str]) -> TokenAuthMethod | None:
+    """How a client that was entered proves itself: as entered, else as the authorization server takes it. None where it
+    has a secret, and that is not taken.
+
+    Args:
+        auth: What was entered.
+        offered: By the token endpoint; nothing where nobody has asked it, and then all must take client_secret_basic
+            (RFC 6749, section 2.3.1).
+    """
     if auth.token_endpoint_auth_method is not None:
         return auth.token_endpoint_auth_method
     if isinstance(auth, ClientCredentials) and auth.private_key is not None:
         return "private_key_jwt"
     if auth.client_secret is None:
         return "none"
-    post_alone = "client_secret_post" in place.auth_methods and "client_secret_basic" not in place.auth_methods
-    return "client_secret_post" if post_alone else "client_secret_basic"
+    ways: tuple[TokenAuthMethod, ...] = ("client_secret_basic", "client_secret_post")
+    return next((one for one in ways if one in (offered or ways)), None)
+
+
+def secret_unwanted(server_name: str, place: TokenPlace) -> Refused:
+    """What a caller hears where `auth_method` is None."""
+    return Refused(
+        f"The client of {server_name} has a secret, and {place.issuer} wants clients to prove themselves otherwise. If "
+        "it takes a secret all the same, an administrator says how, with `token_endpoint_auth_method` in the server's "
+        "auth.",
+        reason="secret_unwanted",
+    )

@@ -1,17 +1,18 @@
 """Where the tokens of connections come from: what a person has let the gateway have, or the gateway's own account."""
 
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from typing import Final
+from typing import Final, Protocol
 
-from gateway_core.connect import locations
+from gateway_core.connect.locations import origin_of
 from gateway_core.errors import Refused
+from gateway_core.parts import part
 from gateway_core.ports import Clock
 from gateway_core.registry.servers import Server
 from gateway_core.registry.upstream_auth import ClientCredentials, OAuth, TokenAuthMethod
 from gateway_core.upstream.auth.held_secrets import HeldSecrets, secret_missing
-from gateway_core.upstream.auth.places import TokenPlace, TokenPlaces, auth_method
-from gateway_core.upstream.connections import Connection, Holder, Tokens
+from gateway_core.upstream.auth.places import TokenPlace, TokenPlaces, auth_method, secret_unwanted
+from gateway_core.upstream.connections import Connection, Tokens
+from gateway_core.upstream.holders import Holder
 from gateway_core.upstream.renewal import Plan
 from gateway_core.upstream.token_answers import Granted
 from gateway_core.upstream.token_endpoint import Client, TokenRequest, client_grant, refresh_grant
@@ -20,31 +21,54 @@ OURSELVES: Final = "gatehouse"
 """Who connected an account that no person has connected."""
 
 
-origin_of = lru_cache(maxsize=1_024)(locations.origin_of)
-"""See connect.locations.origin_of. Asked with each request."""
+class MadeFor(Protocol):
+    """For what credentials are: a connection, or one that is being made. See `connections.Connection`."""
+
+    @property
+    def origin(self) -> str:
+        """Of the server."""
+        ...
+
+    @property
+    def issuer(self) -> str:
+        """Of the authorization server."""
+        ...
+
+    @property
+    def token_endpoint(self) -> str:
+        """Its URL."""
+        ...
+
+    @property
+    def client_id(self) -> str:
+        """Who the gateway is there."""
+        ...
 
 
-def moved(connection: Connection, url: str, auth: OAuth | ClientCredentials) -> str | None:
+def moved(made: MadeFor, url: str, auth: OAuth | ClientCredentials) -> str | None:
     """Which setting is another than when a connection was made, as people call it; None where none is. Its credentials
     are for what it was: they go to no other origin than that, and to no other authorization server.
 
     Args:
-        connection: What is to be used.
+        made: What is to be used.
         url: Where a request with its token would go.
         auth: What is set now.
     """
-    if connection.origin != origin_of(url):
-        return "address"
-    if auth.issuer not in (None, connection.issuer):
+    return "address" if made.origin != origin_of(url) else known_otherwise(made, auth)
+
+
+def known_otherwise(made: MadeFor, auth: OAuth | ClientCredentials) -> str | None:
+    """The same, for the authorization server alone: a secret that is set now is for no other than it is set for."""
+    if auth.issuer not in (None, made.issuer):
         return "issuer"
-    if auth.token_endpoint not in (None, connection.token_endpoint):
+    if auth.token_endpoint not in (None, made.token_endpoint):
         return "token endpoint"
-    if auth.client_id not in (None, connection.client_id):
+    if auth.client_id not in (None, made.client_id):
         return "client id"
     return None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Proof:
     """The secret by which a client proves itself."""
 
@@ -73,7 +97,7 @@ def _no_secret(server: Server, method: TokenAuthMethod) -> Refused:
     return Refused(f"{told} An administrator adds `client_secret` to its auth.", reason="secret_missing")
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Consented:
     """See upstream.renewal.Source. What a person has let the gateway have, in exchange for its refresh token."""
 
@@ -107,7 +131,7 @@ class Consented:
         return Tokens(granted.access_token, granted.refresh_token or before.refresh_token, before.client_secret)
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Own:
     """See upstream.renewal.Source. The gateway's own account; it makes its connection by itself."""
 
@@ -126,7 +150,10 @@ class Own:
     async def plan(self, current: Connection | None, tokens: Tokens | None) -> Plan:
         """See Source."""
         place = await self.places.of(self.server, self.auth)
-        method = auth_method(self.auth, place)
+        self._check_issuer(current, place)
+        method = auth_method(self.auth, place.auth_methods)
+        if method is None:
+            raise secret_unwanted(self.server.name, place)
         secret = await self.proof.value(self.auth.client_secret or self.auth.private_key, method)
         connection = self._connection(current, place, method)
         client = Client(self.auth.client_id, method, secret, place.issuer)
@@ -140,6 +167,21 @@ class Own:
     def tokens(self, before: Tokens | None, granted: Granted) -> Tokens:
         """See Source. A refresh token should not come, and is not needed (RFC 6749, section 4.4.3)."""
         return Tokens(granted.access_token)
+
+    def _check_issuer(self, current: Connection | None, place: TokenPlace) -> None:
+        """Hold a client of which nobody said whose it is to the authorization server that it was first used at
+        (2026-07-28 authorization/client-registration, Authorization Server Binding): whoever takes over a server's
+        metadata must not be sent its secret."""
+        named = self.auth.issuer or self.auth.token_endpoint
+        if named or current is None or current.client_id != self.auth.client_id or current.issuer == place.issuer:
+            return
+        name = self.server.name
+        raise Refused(
+            f"{name} has named another authorization server than the one that its client was used at so far, which was "
+            f"told nothing. If {name} has moved there, an administrator enters its `issuer` and a client of it in the "
+            "server's auth.",
+            reason="issuer_changed",
+        )
 
     def _connection(self, current: Connection | None, place: TokenPlace, method: TokenAuthMethod) -> Connection:
         """As the settings are now. What an account that they are no longer of held is let go of."""

@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from gateway_core.access.callers import Caller
 from gateway_core.errors import Refused, UpstreamError, UpstreamUnreachable
+from gateway_core.parts import part
 from gateway_core.ports import Clock
 from gateway_core.registry.upstream_auth import TokenExchange
 from gateway_core.upstream.auth.asked import Asked, AuthFlow, bearer
 from gateway_core.upstream.auth.held_secrets import HeldSecrets
-from gateway_core.upstream.auth.places import TokenPlace, TokenPlaces, auth_method
+from gateway_core.upstream.auth.places import TokenPlace, TokenPlaces, auth_method, secret_unwanted
 from gateway_core.upstream.auth.sources import Proof
 from gateway_core.upstream.token_answers import Granted, ServerError, TokenAnswer, Unreachable
 from gateway_core.upstream.token_endpoint import (
@@ -31,7 +33,7 @@ HELD_S: Final = 300
 
 SignIdentity = Callable[[Asked, str], Awaitable[str]]
 """A token that says who calls, signed by the gateway for the audience that is named."""
-_Name = tuple[str, str, TokenExchange, str, str]
+_Name = tuple[str, str, TokenExchange, Caller, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class _Held:
     until: float
 
 
-@dataclass(frozen=True, slots=True)
+@part
 class Exchanges:
     """One per process. `sign_identity` is None where the gateway has no key to sign with."""
 
@@ -85,7 +87,9 @@ class Exchanges:
 
     async def _exchanged(self, name: _Name, asked: Asked, auth: TokenExchange) -> _Held:
         place = await self.places.of(asked.server, auth)
-        method = auth_method(auth, place)
+        method = auth_method(auth, place.auth_methods)
+        if method is None:
+            raise secret_unwanted(asked.server.name, place)
         secret = await Proof(asked.server, self.secrets, asked.revision).value(auth.client_secret, method)
         scopes = place.scopes if auth.scopes is None else auth.scopes
         grant = exchange_grant(
@@ -125,9 +129,10 @@ class Exchanges:
 
 
 def _name(asked: Asked, auth: TokenExchange) -> _Name:
-    """Whose token it is: of one caller, with one token of theirs, at one server as it is set now."""
+    """Whose token it is: of one caller, with one token of theirs, at one server as it is set now. What a caller is told
+    as follows from their credential, too."""
     digest = hashlib.sha256(asked.behalf.bearer.encode()).hexdigest() if auth.subject == "bearer" else ""
-    return asked.server.id, asked.server.url, auth, asked.behalf.caller.principal, digest
+    return asked.server.id, asked.server.url, auth, asked.behalf.caller, digest
 
 
 def _refused(asked: Asked, answer: TokenAnswer) -> Refused | UpstreamError:

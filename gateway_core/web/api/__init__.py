@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from gateway_core.admin.administration import Administration
 from gateway_core.web.api.actions import ACTIONS, behind_door, routes_of
 from gateway_core.web.api.connections import connection_routes
+from gateway_core.web.api.examinations import examination_routes
 from gateway_core.web.api.grants import client_routes, grant_routes
 from gateway_core.web.api.keys import key_routes
 from gateway_core.web.api.members import group_routes, member_routes
@@ -21,7 +22,7 @@ def admin_api(administration: Administration) -> FastAPI:
     app.router.route_class = behind_door(administration)
     answer_problems(app, administration.public_url)
     for add in (registry_routes, key_routes, secret_routes, member_routes, group_routes, client_routes, grant_routes,
-                connection_routes, own_routes):  # fmt: skip
+                connection_routes, examination_routes, own_routes):  # fmt: skip
         add(app, administration)
     different = routes_of(app) ^ ACTIONS.keys()
     if different:

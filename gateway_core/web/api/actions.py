@@ -19,6 +19,7 @@ ACTIONS: Final[dict[str, Action | Literal["own"]]] = {
     "POST /api/v1/apply": "registry.apply",
     "GET /api/v1/workspaces": "registry.read",
     "GET /api/v1/servers": "registry.read",
+    "POST /api/v1/servers/{server}/examination": "servers.examine",
     "POST /api/v1/keys": "keys.create",
     "GET /api/v1/keys": "keys.read",
     "DELETE /api/v1/keys/{key_id}": "keys.revoke",

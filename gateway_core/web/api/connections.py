@@ -43,11 +43,11 @@ async def _told(administration: Administration, found: list[Connection]) -> dict
     state = await administration.state()
     slugs = {stored.record.id: slug for slug, stored in state.servers.items()}
     people = {one.id: one.email for one in await administration.people.everyone()} if found else {}
-    names = holder_names(state, people)
-    return {"connections": [_connection(one, slugs, names) for one in found]}
+    names, now = holder_names(state, people), administration.clock()
+    return {"connections": [_connection(one, slugs, names, now) for one in found]}
 
 
-def _connection(one: Connection, slugs: dict[str, str], names: dict[str, str]) -> dict[str, Any]:
+def _connection(one: Connection, slugs: dict[str, str], names: dict[str, str], now: int) -> dict[str, Any]:
     """An account as the API shows it: what it is and how it stands, and nothing that opens anything."""
     return {
         "server": slugs.get(one.server_id),
@@ -55,13 +55,14 @@ def _connection(one: Connection, slugs: dict[str, str], names: dict[str, str]) -
         "holder": {"granularity": one.holder.granularity, "id": one.holder.id, "name": names.get(one.holder.id)},
         "account": one.account,
         "issuer": one.issuer,
-        "state": one.state,
+        "state": one.shown_state(now),
         "why": one.why,
         "scopes": list(one.scopes),
         "wanted": list(one.wanted),
         "connected_at": one.connected_at,
         "connected_by": one.connected_by,
         "refreshed_at": one.refreshed_at,
+        "used_at": one.used_at or None,
         "expires_at": one.expires_at,
     }
 

@@ -143,7 +143,7 @@ class Account:
             server, workspace = reached.get(connection.server_id, (None, None))
             connectable = server is not None and granularity_of(server.auth) == "user"
             path = connect_path(workspace.slug, server.slug) if connectable and workspace and server else ""
-            shown_here.append(shown_account(connection, server, path=path))
+            shown_here.append(shown_account(connection, server, path=path, now=self.clock()))
         return sorted(shown_here, key=lambda one: one.server.casefold())
 
     async def _grant(self, grant: Grant, policy: ClientPolicy) -> dict[str, Any]:

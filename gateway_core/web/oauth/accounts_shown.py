@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway_core.access.api_keys import day
+from gateway_core.access.api_keys import day, minute
 from gateway_core.connect.disconnecting import Revoked
 from gateway_core.registry.servers import Server
-from gateway_core.upstream.connections import Connection
+from gateway_core.upstream.connections import Connection, ShownState
 
 DONE_WORDS: Final = (
     ("claude", "Go back to Claude and choose “I'm done, continue” or “Retry now”: what you asked for goes on."),
@@ -37,23 +37,25 @@ class ShownAccount:
     scopes: str
     since: str
     by: str
-    renewed: str
+    used: str
+    """The day of the last use; empty before the first."""
     path: str
     """Of the page on which it is connected anew; empty where there is none."""
 
 
-def shown_account(connection: Connection, server: Server | None, *, path: str) -> ShownAccount:
-    """An account as its page shows it."""
+def shown_account(connection: Connection, server: Server | None, *, path: str, now: int) -> ShownAccount:
+    """An account as its page shows it at `now`."""
+    shown = connection.shown_state(now)
     return ShownAccount(
         server_id=connection.server_id,
         server=connection.server_id if server is None else server.name,
         account=connection.account or "",
-        state=_state(connection),
-        well=connection.state == "ok" and not connection.wanted,
+        state=_state(connection, shown),
+        well=shown == "ok" and not connection.wanted,
         scopes=" ".join(connection.scopes),
         since=day(connection.connected_at),
         by=connection.connected_by,
-        renewed=day(connection.refreshed_at),
+        used=day(connection.used_at) if connection.used_at else "",
         path=path,
     )
 
@@ -64,13 +66,15 @@ def what_next(program: str) -> str:
     return known or f"Go back to {program or 'your app'} and ask for the same once more."
 
 
-def _state(connection: Connection) -> str:
-    if connection.state == "needs_consent":
+def _state(connection: Connection, shown: ShownState) -> str:
+    if shown == "needs_consent":
         return f"Needs you again. {connection.why or ''}".rstrip()
-    if connection.state == "broken":
+    if shown == "broken":
         return f"Does not work. {connection.why or ''}".rstrip()
     if connection.wanted:
         return "Works. The server has asked for more permission than it was given: connect again to give it."
-    if connection.failures:
-        return f"Works for now. {connection.why or ''}".rstrip()
-    return "Works. The gateway renews it."
+    if shown == "expiring":
+        until = minute(connection.expires_at or 0)
+        why = connection.why or "The server gives nothing to renew it with: connect it again then."
+        return f"Works until {until}. {why}"
+    return "Works. The gateway renews it." if connection.renewable else "Works."

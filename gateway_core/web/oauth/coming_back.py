@@ -8,9 +8,9 @@ from fastapi import Request, Response
 
 from gateway_core.connect.connectable import Connectable
 from gateway_core.connect.linking import Linking
-from gateway_core.connect.locations import origin_of
 from gateway_core.errors import BadRequest, ConnectFailed, GatewayError, Refused
 from gateway_core.signin.sessions import Session
+from gateway_core.upstream.auth.sources import moved as set_otherwise
 from gateway_core.web.oauth.accounts_shown import shown_account, what_next
 from gateway_core.web.oauth.connecting import leads_on_to, whose
 from gateway_core.web.oauth.consent import Consent
@@ -50,7 +50,7 @@ class ComingBack:
         # Whatever they were, or the server was, when they left: this is when it counts.
         wanted = await self.linking.connectables.find(attempt.workspace_id, attempt.server_id, member)
         wanted.check()
-        if wanted.holder != attempt.holder or origin_of(wanted.server.url) != attempt.origin:
+        if wanted.holder != attempt.holder or set_otherwise(attempt, wanted.server.url, wanted.auth):
             raise ConnectFailed(
                 f"{wanted.server.name} was changed meanwhile, so nothing was connected. Start again.", reason="changed"
             )
@@ -82,7 +82,7 @@ class ComingBack:
             return moved(ACCOUNT)
         return self.desk.pages.page(
             "connected",
-            account=shown_account(connection, wanted.server, path=""),
+            account=shown_account(connection, wanted.server, path="", now=self.desk.stamps.clock()),
             whose=whose(wanted),
             next=what_next(held["program"]),
         )

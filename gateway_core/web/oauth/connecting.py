@@ -14,10 +14,12 @@ from gateway_core.access.roles import Actor, may
 from gateway_core.connect.authorizing import Intent, wanted_scopes
 from gateway_core.connect.connectable import Connectable
 from gateway_core.connect.discovery import Found
+from gateway_core.connect.issuer_changes import left_issuer
 from gateway_core.connect.linking import Linking
 from gateway_core.connect.steps import DiscoveryFailed
 from gateway_core.errors import ConnectFailed, NotFound, Refused
 from gateway_core.registry.members import Member
+from gateway_core.registry.upstream_auth import auth_to_data
 from gateway_core.signin.sessions import Session
 from gateway_core.upstream.tickets import MAX_CLIENT
 from gateway_core.web.oauth.accounts_shown import ENDED, shown_account
@@ -81,8 +83,9 @@ class Connecting:
         session = _session(visit)
         wanted = await self._found(request, session)
         wanted.check()
+        await self.desk.sign_in.throttle.check("connect_account", session.member.id)
         held = await self.desk.stamps.read(fields_.get("found"), context=_context(session, wanted))
-        if held["url"] != wanted.server.url:
+        if held["set"] != _set(wanted):
             raise ConnectFailed(f"{wanted.server.name} was changed meanwhile. Load the page anew.", reason="changed")
         waiting = await self.consent.waiting.look(session.digest, fields_.get("then"))
         program = waiting.client if waiting else fields_.get("program", "")[:MAX_CLIENT]
@@ -138,6 +141,7 @@ class Connecting:
         connection = await self.linking.connections.get(wanted.server.id, wanted.holder)
         here = connect_path(wanted.workspace.slug, wanted.server.slug)
         facts: dict[str, Any] = {"way": None, "found": ""} if found is None else await self._way(session, wanted, found)
+        now = self.desk.stamps.clock()
         return self.desk.pages.page(
             "connect",
             status=200 if found is not None else 400,
@@ -147,7 +151,7 @@ class Connecting:
             organisation=wanted.organisation,
             whose=whose(wanted),
             shared=wanted.holder.granularity != "user",
-            account=None if connection is None else shown_account(connection, wanted.server, path=here),
+            account=None if connection is None else shown_account(connection, wanted.server, path=here, now=now),
             member=session.member,
             csrf=session.csrf,
             here=here,
@@ -165,11 +169,13 @@ class Connecting:
             "scheme": at.scheme,
             "host": at.netloc,
             "issuer": issuer.netloc,
+            "leads_to": found.issuer,
+            "left": left_issuer(before, found.issuer, wanted.server, by=session.member.id, connected=False),
             "scopes": wanted_scopes(wanted.auth, found, before),
         }
         held = {one.name: getattr(found, one.name) for one in fields(Found) if one.name != "steps"}
         stamp = await self.desk.stamps.press(
-            {"found": held, "url": wanted.server.url}, context=_context(session, wanted)
+            {"found": held, "set": _set(wanted)}, context=_context(session, wanted)
         )  # fmt: skip
         return {"way": way, "found": stamp}
 
@@ -222,6 +228,11 @@ def whose(wanted: Connectable) -> str:
             return f"Everyone in workspace {wanted.workspace.name}"
         case "organisation":
             return f"Everyone in {wanted.organisation}"
+
+
+def _set(wanted: Connectable) -> dict[str, Any]:
+    """What the page is made from, as JSON: who the gateway is there must not change between page and button, either."""
+    return {"url": wanted.server.url, "auth": auth_to_data(wanted.auth)}
 
 
 def _context(session: Session, wanted: Connectable) -> str:

@@ -15,7 +15,7 @@ from gateway_core.issuer.redirects import is_loopback
 from gateway_core.issuer.rotation import ABSOLUTE_S
 from gateway_core.registry.upstream_auth import OAuth
 from gateway_core.signin.sessions import Session
-from gateway_core.upstream.connections import Holder
+from gateway_core.upstream.holders import Holder
 from gateway_core.web.oauth.clients_shown import Shown, life, shown, trust_in
 from gateway_core.web.oauth.desk import Desk, Visit, other_browser
 from gateway_core.web.oauth.next_path import authorize_path, connect_path, signin_path

@@ -1,6 +1,6 @@
 // A visit with the MCP SDK 1.x for TypeScript. Modes: `http`, `sse`.
 import { signedIn } from "./signing.mjs";
-import { CAPABILITIES, Heard, host, run, say, sdk, verbs, walk } from "./visit.mjs";
+import { capabilities, Heard, host, run, say, sdk, verbs, walk } from "./visit.mjs";
 
 const { Client } = sdk("@modelcontextprotocol/sdk/client/index.js");
 const { SSEClientTransport } = sdk("@modelcontextprotocol/sdk/client/sse.js");
@@ -13,10 +13,10 @@ const ASKED = {
   "roots/list": types.ListRootsRequestSchema,
 };
 
-run(async ({ url, headers, mode, steps, answers, ...order }) => {
+run(async ({ url, headers, mode, steps, ...order }) => {
   const heard = new Heard();
-  const client = new Client({ name: "gatehouse-typescript-1", version: "1" }, { capabilities: CAPABILITIES });
-  for (const [method, answer] of Object.entries(host(answers, heard))) client.setRequestHandler(ASKED[method], answer);
+  const client = new Client({ name: "gatehouse-typescript-1", version: "1" }, { capabilities: capabilities(order) });
+  for (const [method, answer] of Object.entries(host(order, heard))) client.setRequestHandler(ASKED[method], answer);
   client.setNotificationHandler(types.LoggingMessageNotificationSchema, ({ params }) => heard.log(params.data));
   client.setNotificationHandler(types.ToolListChangedNotificationSchema, () => heard.change("tools"));
   client.setNotificationHandler(types.PromptListChangedNotificationSchema, () => heard.change("prompts"));

@@ -1,6 +1,6 @@
 // A visit with version 2 of the MCP SDK for TypeScript. Modes: `legacy`, `auto`, or a revision to be pinned to.
 import { signedIn } from "./signing.mjs";
-import { CAPABILITIES, Heard, host, run, say, sdk, verbs, walk } from "./visit.mjs";
+import { capabilities, Heard, host, run, say, sdk, verbs, walk } from "./visit.mjs";
 
 const { Client, LOG_LEVEL_META_KEY, StreamableHTTPClientTransport } = sdk("@modelcontextprotocol/client");
 
@@ -13,11 +13,11 @@ const negotiation = (mode) =>
 // This SDK reports each round of questions as progress too, to its own user and without a total.
 const reported = (onprogress) => (report) => report.total === undefined || onprogress(report);
 
-run(async ({ url, headers, mode, steps, answers, ...order }) => {
+run(async ({ url, headers, mode, steps, ...order }) => {
   const heard = new Heard();
   const own = { name: "gatehouse-typescript-2", version: "1" };
-  const client = new Client(own, { capabilities: CAPABILITIES, ...negotiation(mode) });
-  for (const [method, answer] of Object.entries(host(answers, heard))) client.setRequestHandler(method, answer);
+  const client = new Client(own, { capabilities: capabilities(order), ...negotiation(mode) });
+  for (const [method, answer] of Object.entries(host(order, heard))) client.setRequestHandler(method, answer);
   client.setNotificationHandler("notifications/message", ({ params }) => heard.log(params.data));
   client.setNotificationHandler("notifications/tools/list_changed", () => heard.change("tools"));
   client.setNotificationHandler("notifications/prompts/list_changed", () => heard.change("prompts"));

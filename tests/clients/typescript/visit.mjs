@@ -1,14 +1,21 @@
 // The part of a visit that both TypeScript SDKs share: the order comes in on standard input, one JSON line per step goes out.
 // NPM_FOLDER names the folder whose node_modules holds the SDKs; it lies outside this repository.
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { promisify } from "node:util";
 
 export const sdk = createRequire(`${process.env.NPM_FOLDER}/package.json`);
 
 const STEP_MS = 12_000; // before a step counts as hanging
 const NOTICE_MS = 5_000; // to wait for a notification that somebody else causes
 
-export const CAPABILITIES = { elicitation: { form: {} }, sampling: {}, roots: {} };
+/** `pages` is what this application does with a page that its user is asked to open: `open` it, `decline`, or `none`. */
+export const capabilities = ({ pages }) => ({
+  elicitation: { form: {}, ...(pages === "none" ? {} : { url: {} }) },
+  sampling: {},
+  roots: {},
+});
 
 export function readOrder() {
   const order = JSON.parse(readFileSync(0, "utf8"));
@@ -52,10 +59,20 @@ export class Heard {
   }
 }
 
+const opened = promisify(execFile);
+
+/** Have the person open a page, and wait until they are back. */
+const openPage = (url) => opened(process.env.BROWSER, [url]);
+
 /** The application around a client: answers what servers ask, by method. */
-export const host = (answers, heard) => ({
-  "elicitation/create": ({ params }) => {
+export const host = ({ answers, pages }, heard) => ({
+  "elicitation/create": async ({ params }) => {
     heard.asked.push(params.message);
+    if (params.mode === "url") {
+      if (pages === "decline") return { action: "decline" };
+      await openPage(params.url);
+      return { action: "accept" };
+    }
     const names = Object.keys(params.requestedSchema.properties);
     return { action: "accept", content: Object.fromEntries(names.map((name) => [name, answers.form[name]])) };
   },
@@ -114,6 +131,10 @@ export const verbs = (client, heard, { level, call, watch }) => ({
     await level(wanted);
     return {};
   },
+  open: async ({ link }) => {
+    await openPage(link ?? heard.link);
+    return {};
+  },
   watch: ({ what, trigger }) => watch(what, () => call({ name: trigger, arguments: {} }, {})),
 });
 
@@ -138,7 +159,9 @@ export async function walk(steps, heard, table) {
     try {
       say(name, await limited(table[verb](ask)));
     } catch (error) {
-      say(name, trouble(error));
+      const links = (error.elicitations ?? []).map(({ url }) => url);
+      heard.link = links[0];
+      say(name, { ...trouble(error), ...(links.length ? { links } : {}) });
     }
   }
 }

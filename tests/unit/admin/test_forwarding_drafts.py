@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from gateway_core.admin.forwarding_drafts import MAX_HEADERS, MAX_RULES, MAX_VALUE
+from gateway_core.admin.forwarding_drafts import MAX_HEADERS, MAX_RULES
 from gateway_core.registry.forwarded import CLAIMS, HeaderForwarding, IdentityForwarding
+from gateway_core.registry.upstream_auth import MAX_HEADER_VALUE
 from tests.unit.admin.written import credentials, exchange, oauth, refusals, server
 
 SECRET = {"secret": "s"}
@@ -96,7 +97,7 @@ PLAIN: dict[str, tuple[dict[str, Any], str, str]] = {
     "twice": ({"X-Env": "x", "x-env": "y"}, ".x-env", "appears twice"),
     "an injection": ({"X-Env": "a\r\nX-B: b"}, ".X-Env", "a header value is visible ASCII in one line"),
     "another script": ({"X-Env": "müller"}, ".X-Env", "a header value is visible ASCII in one line"),
-    "too long": ({"X-Env": "x" * (MAX_VALUE + 1)}, ".X-Env", f"at most {MAX_VALUE} characters"),
+    "too long": ({"X-Env": "x" * (MAX_HEADER_VALUE + 1)}, ".X-Env", f"at most {MAX_HEADER_VALUE} characters"),
     "too many": ({f"X-{n}": "x" for n in range(MAX_HEADERS + 1)}, "", f"at most {MAX_HEADERS} items"),
 }
 

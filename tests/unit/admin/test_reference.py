@@ -26,8 +26,10 @@ NEEDED: dict[str, dict[str, Any]] = {
     "headers": {},
     "oauth": {"client_id": "us", "client_secret": {"secret": "s"}, "issuer": "https://login.example.com"},
     "client_credentials": {"client_id": "us", "client_secret": {"secret": "s"}},
-    "token_exchange": {"client_id": "us", "client_secret": {"secret": "s"}, "subject": "identity"},
-}
+    "token_exchange": {
+        "client_id": "us", "client_secret": {"secret": "s"}, "subject": "identity", "token_endpoint": "https://a.example/t",
+    },
+}  # fmt: skip
 """What stands beside the field of an example."""
 
 

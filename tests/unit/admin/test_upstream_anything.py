@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway_core.admin.drafts import ConfigDraft, ServerDraft
-from gateway_core.admin.forwarding_drafts import MAX_RULES, MAX_VALUE
+from gateway_core.admin.forwarding_drafts import MAX_RULES
 from gateway_core.admin.oauth_fields import MAX_PARAMS
 from gateway_core.admin.planning import plan
 from gateway_core.admin.state import State, Stored
 from gateway_core.registry import servers
 from gateway_core.registry.forwarded import CLAIMS
 from gateway_core.registry.servers import Server
-from gateway_core.registry.upstream_auth import Granularity
+from gateway_core.registry.upstream_auth import MAX_HEADER_VALUE, Granularity
 
 ASCII = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
 slugs = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
@@ -22,7 +22,7 @@ urls = st.from_regex(r"https://[a-z]{1,9}\.example/[a-z0-9/]{0,12}", fullmatch=T
 references = st.fixed_dictionaries({"secret": slugs})
 scopes = st.lists(st.from_regex(r"[!#-\[\]-~]{1,20}", fullmatch=True), max_size=5, unique=True)
 header_names = st.from_regex(r"[Xx]-Own-[a-z0-9]{1,8}", fullmatch=True)
-values = st.text(ASCII, max_size=MAX_VALUE)
+values = st.text(ASCII, max_size=MAX_HEADER_VALUE)
 asking = {"scopes": scopes, "issuer": urls, "resource_indicator": st.booleans()}
 entered: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.just({}),
@@ -68,7 +68,7 @@ auths = st.one_of(
                   st.fixed_dictionaries({"private_key": references})),
     ),
     merged(
-        of_type("token_exchange", {"subject": st.just("identity")}, **asking, token_endpoint=urls,
+        of_type("token_exchange", {"subject": st.just("identity"), "token_endpoint": urls}, **asking,
                 audience=st.text(ASCII, min_size=1)),
         entered,
     ),

@@ -42,9 +42,11 @@ KEPT: list[tuple[dict[str, Any], UpstreamAuth]] = [
     (credentials(private_key=KEY), ClientCredentials("us", None, "k")),
     (credentials(private_key=KEY, token_endpoint_auth_method="private_key_jwt"),
      ClientCredentials("us", None, "k", token_endpoint_auth_method="private_key_jwt")),
-    (exchange(), TokenExchange("identity")),
+    (exchange(), TokenExchange("identity", issuer="https://a.example")),
+    (exchange(issuer=None, token_endpoint="https://a.example/token"),
+     TokenExchange("identity", token_endpoint="https://a.example/token")),
     (exchange(subject="bearer", audience="urn:them", client_id="us", client_secret=SECRET, scopes=["read"]),
-     TokenExchange("bearer", "us", "s", audience="urn:them", scopes=("read",))),
+     TokenExchange("bearer", "us", "s", issuer="https://a.example", audience="urn:them", scopes=("read",))),
 ]  # fmt: skip
 
 
@@ -105,6 +107,10 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "a field of nobody": (oauth(scope="read"), "auth.scope", "unknown field 'scope' (there is: "),
     "a secret in the file": (oauth(client_id="us", client_secret="s3cret"), "auth.client_secret", "dictionary"),
+    "nobody to exchange with": (
+        exchange(issuer=None), "auth.issuer",
+        "write issuer or token_endpoint: whom a server names by itself is told nobody's identity",
+    ),
     "nothing to exchange": ({"auth": {"type": "token_exchange"}}, "auth.subject", "Field required"),
     "no client": ({"auth": {"type": "client_credentials", "client_secret": SECRET}}, "auth.client_id", "required"),
 }  # fmt: skip

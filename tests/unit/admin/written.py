@@ -33,4 +33,4 @@ def credentials(**fields: Any) -> dict[str, Any]:
 
 
 def exchange(**fields: Any) -> dict[str, Any]:
-    return {"auth": {"type": "token_exchange", "subject": "identity", **fields}}
+    return {"auth": {"type": "token_exchange", "subject": "identity", "issuer": "https://a.example", **fields}}

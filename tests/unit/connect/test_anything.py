@@ -63,7 +63,7 @@ def assert_usable(found: Found, *, browser: bool) -> None:
     optional = [found.registration_endpoint, found.revocation_endpoint]
     assert all(refusal_of(url, plain_http=False) is None for url in [*endpoints, *(url for url in optional if url)])
     assert URL.startswith(found.resource.removesuffix("/"))
-    assert all(isinstance(word, str) for word in (*found.scopes, *found.auth_methods, *found.scopes_supported))
+    assert all(isinstance(word, str) for word in (*found.scopes, *found.auth_methods))
 
 
 @given(json, st.sampled_from([200, 201, 400, 401, 403, 429, 500]))

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_core.connect.quoting import QUOTED_CHARS, SHOWN_CHARS, quoted, readable, shortened, shown
+from gateway_core.connect.quoting import (
+    PIECE,
+    QUOTED_CHARS,
+    REMOVED,
+    SHOWN_CHARS,
+    quoted,
+    readable,
+    shortened,
+    shown,
+    without,
+)
 from gateway_core.connect.steps import DiscoveryFailed
 from tests.unit.connect.world import outcome, server, world
 
@@ -85,3 +95,18 @@ async def test_a_key_in_the_url_of_a_server_shows_in_no_error_and_no_step():
         ended = await outcome(keyed, ask)
         assert "canary" not in repr(ended.steps)
         assert "canary" not in str(ended if isinstance(ended, DiscoveryFailed) else "")
+
+
+@given(st.text(min_size=1, max_size=20), st.text(max_size=30), st.text(max_size=30), st.integers(0, 12))
+def test_no_part_of_a_credential_that_was_sent_is_left_wherever_it_stands(credential, before, after, cut):
+    left = without(f"{before}{credential[cut:]}{after}", [credential])
+    size = min(PIECE, len(credential))
+    for said in left.split(REMOVED):
+        assert not [at for at in range(len(said) - size + 1) if said[at : at + size] in credential]
+
+
+def test_what_repeats_no_credential_stays_as_it_is():
+    text = "the key nobody gave is good for nothing"
+    assert without(text, []) == text
+    assert without(text, ["", "another-credential", "x"]) == text
+    assert without("pin 42, not 421", ["42"]) == f"pin {REMOVED}, not {REMOVED}1"

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urljoin
 
 from gateway_core.egress import Egress, Policy
 from tests.certificates import Authority
@@ -30,6 +31,14 @@ class Vendor:
     asked: list[str] = field(default_factory=list)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the first request is here."""
+    moves: int = 0
+    names: Names = field(default_factory=lambda: Names({HOST: [["127.0.0.1"]]}))
+    """The one name that there is, and every name that was asked for."""
+
+    def move(self) -> None:
+        """From now on everything is about a URL that nobody has asked for yet."""
+        self.moves += 1
+        self.url = urljoin(self.url, f"/{self.moves}.json")
 
     def publish(self, **changes: Any) -> None:
         """Put a good document there, with some members changed; None removes one."""
@@ -76,9 +85,8 @@ async def vendor_site(authority: Authority) -> AsyncIterator[tuple[Vendor, Egres
     port = server.sockets[0].getsockname()[1]
     vendor.url = f"https://{HOST}:{port}/client.json"
     vendor.publish()
-    egress = Egress(
-        Policy(loopback=True, ports=(port,)), resolver=Names({HOST: [["127.0.0.1"]]}), ssl_context=authority.trusting()
-    )
+    policy = Policy(loopback=True, ports=(*Policy().ports, port))
+    egress = Egress(policy, resolver=vendor.names, ssl_context=authority.trusting())
     try:
         yield vendor, egress
     finally:

@@ -18,10 +18,12 @@ from gateway_core.registry.upstream_auth import OAuth
 from gateway_core.storage.sqlite import SqliteTable
 from gateway_core.upstream.auth.held_secrets import HeldSecrets
 from gateway_core.upstream.auth.sources import Consented, Proof
-from gateway_core.upstream.connections import Connection, Connections, Holder, Tokens
+from gateway_core.upstream.behalf import Patience
+from gateway_core.upstream.connections import Connection, Connections, Tokens
+from gateway_core.upstream.holders import Holder
 from gateway_core.upstream.keeping import Keeping
 from gateway_core.upstream.leases import Leases
-from gateway_core.upstream.refreshing import Patience, Refreshing
+from gateway_core.upstream.refreshing import Refreshing
 from gateway_core.upstream.renewal import Standing
 from gateway_core.upstream.token_answers import ServerError, TokenAnswer, read_answer
 from gateway_core.upstream.token_endpoint import HEADERS, TokenRequest

@@ -10,16 +10,9 @@ from gateway_core.ports import ABSENT, Condition, Unchanged
 from gateway_core.storage import keys
 from gateway_core.storage.sqlite import SqliteTable
 from gateway_core.upstream import connections
-from gateway_core.upstream.connections import (
-    Connection,
-    Connections,
-    Holder,
-    Tokens,
-    connection_key,
-    from_data,
-    holder_of,
-    to_data,
-)
+from gateway_core.upstream.connections import Connection, Connections, Tokens, from_data, to_data
+from gateway_core.upstream.holders import Holder, connection_key, holder_of
+from gateway_core.vault import HELD_S
 from tests.flows.token_servers import TokenServer, connection
 from tests.unit.upstream.processes import HOLDER, NOW, SERVER, Failing, world
 
@@ -111,6 +104,23 @@ async def test_opened_tokens_are_kept_for_the_next_call_and_no_more_of_them_than
             await process.connections.tokens(other)
         assert len(process.connections._opened) == 2
         assert await process.connections.tokens(mine) == SECRETS
+
+
+@pytest.mark.parametrize("how", ["opened", "sealed"])
+async def test_opened_tokens_are_let_go_of_like_the_key_that_opened_them(tmp_path, how):
+    with world(tmp_path) as outside:
+        process, other = outside.process(), outside.process()
+        mine = await saved(process.connections, MADE, SECRETS)
+        reading = process if how == "sealed" else other
+        assert await reading.connections.tokens(mine) == SECRETS
+        await outside.table.delete(keys.data_key("org"))
+        outside.now[0] += HELD_S - 1
+        assert await reading.connections.tokens(mine) == SECRETS
+        outside.now[0] += 1
+        assert await reading.connections.tokens(mine) is None
+        # Nor do they lie there until somebody asks for them.
+        await saved(reading.connections, replace(MADE, holder=Holder("user", "p-1")), SECRETS)
+        assert len(reading.connections._opened) == 1
 
 
 async def test_writes_hold_to_the_version_that_was_read(tmp_path):

@@ -23,7 +23,7 @@ from gateway_core.upstream.identity import MAX_CLIENT_ID, Identities, claims_of,
 
 ANA = Member("p-23456789", "ana@acme.dev", "Ana Müller", Roles(), Roles(), None, 0, "test")
 KEY = Caller("user", "ana@acme.dev", "ws-abcdefgh", "k-23456789", None, member_id=ANA.id)
-LOGIN = replace(KEY, credential_id="g-0123456789abcdef", client_id="https://claude.ai/oauth/client.json")
+LOGIN = KEY._replace(credential_id="g-0123456789abcdef", client_id="https://claude.ai/oauth/client.json")
 SERVICE = Caller("service", "ci", "ws-abcdefgh", "k-98765432", None)
 FOREIGN = Caller("user", "248289761001", "ws-abcdefgh", "jwt", None, "https://login.acme.example/t", client_id="app-7")
 WHERE = {"workspace_id": "ws-abcdefgh", "workspace": "research", "organisation": "Acme"}
@@ -69,7 +69,7 @@ def test_somebody_of_another_issuer_is_known_by_that_issuer_and_by_nothing_that_
     assert claims_of(behalf(FOREIGN, bearer="e30"), CLAIMS) == {
         "sub": "https://login.acme.example/t 248289761001", **WHERE, "client_id": "app-7", "credential_kind": "jwt",
     }  # fmt: skip
-    assert "client_id" not in claims_of(behalf(replace(FOREIGN, client_id="")), CLAIMS)
+    assert "client_id" not in claims_of(behalf(FOREIGN._replace(client_id="")), CLAIMS)
 
 
 def test_only_what_was_chosen_is_said():
@@ -80,7 +80,7 @@ def test_only_what_was_chosen_is_said():
 
 def test_the_sealed_id_of_a_client_that_registered_itself_is_left_out():
     for length, told in ((MAX_CLIENT_ID, True), (MAX_CLIENT_ID + 1, False)):
-        caller = replace(LOGIN, client_id="d" * length)
+        caller = LOGIN._replace(client_id="d" * length)
         assert ("client_id" in claims_of(behalf(caller, ANA), CLAIMS)) is told
 
 
@@ -90,11 +90,11 @@ ISSUERS = st.sampled_from(["https://a.example", "https://a.example/b"])
 MEMBERS = st.sampled_from(["p-23456789", "p-2345678a"])
 TRICKS = st.sampled_from(["p-23456789", "ws-abcdefgh/service/ci", "ci", "https://a.example", "a/service/b"])
 CALLERS = (
-    st.builds(lambda place, name: replace(SERVICE, workspace_id=place, subject=name), PLACES, NAMES | TRICKS)
+    st.builds(lambda place, name: SERVICE._replace(workspace_id=place, subject=name), PLACES, NAMES | TRICKS)
     | st.builds(
-        lambda issuer, name: replace(FOREIGN, issuer=issuer, subject=name), ISSUERS, st.text(min_size=1) | TRICKS
+        lambda issuer, name: FOREIGN._replace(issuer=issuer, subject=name), ISSUERS, st.text(min_size=1) | TRICKS
     )
-    | st.builds(lambda member_id, address: replace(KEY, member_id=member_id, subject=address), MEMBERS, NAMES)
+    | st.builds(lambda member_id, address: KEY._replace(member_id=member_id, subject=address), MEMBERS, NAMES)
 )
 
 

@@ -36,12 +36,12 @@ class Finding:
 
 async def test_what_was_entered_is_asked_of_nobody():
     find = Finding()
-    entered = replace(AUTH, token_endpoint="https://as.example/t", scopes=("x",))
+    entered = AUTH._replace(token_endpoint="https://as.example/t", scopes=("x",))
     place = await TokenPlaces(find, lambda: NOW).of(SERVER, entered)
     assert (place.token_endpoint, place.issuer, place.resource, place.scopes) == (
         "https://as.example/t", "https://as.example/t", SERVER.url, ("x",),
     )  # fmt: skip
-    named = replace(entered, issuer="https://as.example")
+    named = entered._replace(issuer="https://as.example")
     assert (await TokenPlaces(find, lambda: NOW).of(SERVER, named)).issuer == "https://as.example"
     assert find.asked == []
 
@@ -59,7 +59,7 @@ async def test_what_is_left_out_is_found_out_once_for_all_who_ask_and_believed_f
     assert len(find.asked) == 2
     # What was found for other settings is nothing to these.
     await known.of(replace(SERVER, url="https://other.example/mcp"), AUTH)
-    await known.of(SERVER, replace(AUTH, issuer="https://other.example"))
+    await known.of(SERVER, AUTH._replace(issuer="https://other.example"))
     assert len(find.asked) == 4
 
 
@@ -90,16 +90,19 @@ async def test_no_more_is_remembered_than_there_is_room_for(monkeypatch):
         (AUTH, (), "client_secret_basic"),
         (AUTH, ("client_secret_basic", "client_secret_post"), "client_secret_basic"),
         (AUTH, ("client_secret_post", "private_key_jwt"), "client_secret_post"),
-        (AUTH, ("private_key_jwt",), "client_secret_basic"),
-        (replace(AUTH, token_endpoint_auth_method="client_secret_post"), ("client_secret_basic",),
+        (AUTH, ("private_key_jwt",), None),
+        (OAuth(client_id="c", client_secret="s"), ("none", "client_secret_post"), "client_secret_post"),
+        (AUTH._replace(token_endpoint_auth_method="client_secret_post"), ("client_secret_basic",),
          "client_secret_post"),
         (ClientCredentials("c", private_key="k"), ("client_secret_post",), "private_key_jwt"),
         (TokenExchange("bearer"), ("client_secret_post",), "none"),
         (TokenExchange("bearer", client_id="c", client_secret="s"), (), "client_secret_basic"),
     ],
 )  # fmt: skip
-def test_a_client_proves_itself_as_it_was_entered_else_as_the_server_takes_it(auth: Any, offered: Any, method: str):
-    assert auth_method(auth, replace(FOUND, auth_methods=offered)) == method
+def test_a_client_proves_itself_as_it_was_entered_else_as_the_server_takes_it(
+    auth: Any, offered: Any, method: str | None
+):
+    assert auth_method(auth, offered) == method
 
 
 URL = "https://mcp.linear.example/mcp"

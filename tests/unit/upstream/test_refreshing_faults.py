@@ -1,6 +1,7 @@
 """Processes that die and stores that fail in the middle of a renewal, at every step there is."""
 
 import asyncio
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,9 +10,12 @@ import pytest
 from gateway_core.errors import StoreFull, StoreUnavailable, UpstreamUnreachable
 from gateway_core.ports import Key
 from gateway_core.storage import keys
-from gateway_core.upstream import keeping
-from gateway_core.upstream.connections import Holder, Tokens
-from gateway_core.upstream.leases import LEASE_S
+from gateway_core.storage.sqlite import SqliteTable
+from gateway_core.upstream import keeping, leases
+from gateway_core.upstream.connections import Tokens
+from gateway_core.upstream.holders import Holder
+from gateway_core.upstream.leases import CALL_WITHIN_S, LEASE_S, WRITE_S
+from gateway_core.upstream.token_endpoint import CALL_S
 from tests.unit.upstream.processes import HOLDER, SERVER, Failing, Process, World, world
 
 CONNECTION = keys.connection(SERVER.id, HOLDER.id)
@@ -104,6 +108,27 @@ async def test_after_the_death_of_a_process_the_next_one_goes_on_as_well_as_the_
             assert len(outside.server.forms) == 1
 
 
+async def test_where_it_gets_late_the_second_question_is_asked_under_the_next_lease(tmp_path, monkeypatch):
+    monkeypatch.setattr(leases, "CALL_WITHIN_S", 0.5)
+    with world(tmp_path, rotation="strict") as outside:
+        await outside.connected()
+        outside.now[0] += 3600
+        await dies(outside, "before the answer is saved")
+        outside.now[0] += LEASE_S
+        taken: list[Key] = []
+
+        def counted(verb: str, key: Key) -> None:
+            if (verb, key) == ("put", LEASE):
+                taken.append(key)
+
+        late = outside.process(table=Failing(outside.table, counted), sleep=lambda _: asyncio.sleep(0.6))
+        standing = await late.usable()
+        assert standing.connection is not None
+        assert standing.connection.state == "needs_consent"
+        assert len(outside.server.forms) == 3
+        assert len(taken) == 2
+
+
 async def test_a_slow_process_that_seemed_dead_still_saves_and_the_next_one_takes_its_answer(tmp_path):
     with world(tmp_path) as outside:
         await outside.connected()
@@ -130,6 +155,27 @@ async def test_a_slow_process_that_seemed_dead_still_saves_and_the_next_one_take
         assert released.is_set()
         assert standing.tokens == (await first).tokens == await outside.held()
         assert len(outside.server.forms) == 2, "no third call"
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.5, 0.99])
+@pytest.mark.parametrize("lasts", ["a call and a write", "saving again and again"])
+async def test_a_lease_taken_by_a_clock_that_is_behind_is_held_by_one_that_is_ahead_for_as_long_as_it_is_needed(
+    tmp_path, fraction, lasts
+):
+    """Clocks that are wrong by two seconds each differ by four, and each process asks the store by its own."""
+    with world(tmp_path) as outside:
+        outside.now[0] += fraction
+        ahead = SqliteTable(tmp_path / "store.db", lambda: int(outside.now[0] + 2))
+        with closing(ahead):
+            lease = await outside.process(skew_s=-2).refreshing.leases.take(LEASE)
+            assert lease is not None
+            needed_s = (
+                CALL_WITHIN_S + CALL_S + WRITE_S if lasts == "a call and a write" else lease.lapses_at - lease.since
+            )
+            outside.now[0] += needed_s - 0.01
+            assert await outside.process(skew_s=2, table=ahead).refreshing.leases.take(LEASE) is None
+            outside.now[0] += LEASE_S
+            assert await outside.process(skew_s=2, table=ahead).refreshing.leases.take(LEASE) is not None
 
 
 STEPS = 12

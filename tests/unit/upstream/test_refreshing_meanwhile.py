@@ -104,6 +104,33 @@ async def test_what_is_noted_on_a_connection_meanwhile_costs_no_token(tmp_path):
         assert await outside.held() == Tokens("access-1", "refresh-1")
 
 
+@pytest.mark.parametrize("answer", ["a failure", "a refusal"])
+async def test_an_account_that_has_to_be_connected_anew_stays_so_whatever_a_renewal_under_way_is_answered(
+    tmp_path, answer
+):
+    with world(tmp_path) as outside:
+        await outside.connected()
+        # Still good: a call goes out with it meanwhile, and the server does not take it.
+        outside.now[0] += 3600 - 30
+        if answer == "a failure":
+            outside.server.failures = 1
+        else:
+            outside.server.refusal = {"error": "invalid_client"}
+        outside.server.hold = asyncio.Event()
+        process, other = outside.process(), outside.process()
+        asking = asyncio.create_task(process.usable())
+        await outside.server.answered.wait()
+        found = await other.read()
+        assert found is not None
+        over = replace(found, state="needs_consent", why="The server refused its access.")
+        await other.refreshing.keeping.write(found, lambda _: over)
+        outside.server.hold.set()
+        assert not (await asking).sendable(int(outside.now[0]))
+        kept = await other.read()
+        assert kept is not None
+        assert (kept.state, kept.why) == ("needs_consent", "The server refused its access.")
+
+
 async def test_who_leaves_in_the_middle_loses_nothing_for_the_next(tmp_path):
     with world(tmp_path) as outside:
         await outside.connected()
@@ -126,7 +153,7 @@ async def test_the_one_who_asks_waits_no_longer_than_their_own_call_may_take(tmp
         outside.now[0] += 3600
         outside.server.hold = asyncio.Event()
         process = outside.process()
-        process.patience = replace(process.patience, deadline=asyncio.get_running_loop().time() + 0.05)
+        process.patience = process.patience._replace(deadline=asyncio.get_running_loop().time() + 0.05)
         with pytest.raises(UpstreamUnreachable, match="takes longer than this call can wait"):
             await process.usable()
         outside.server.hold.set()

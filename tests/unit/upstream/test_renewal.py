@@ -30,6 +30,8 @@ def granted(**told: Any) -> Granted:
 
 def test_a_lease_outlasts_a_call_a_write_and_the_difference_of_two_clocks():
     assert LEASE_S > CALL_S + WRITE_S + SKEW_S
+    # Each clock may be wrong by two seconds, to either side.
+    assert SKEW_S == 4.0
     # And a call that begins as late as it may is over before others can hold the lease.
     assert CALL_WITHIN_S + CALL_S + WRITE_S + SKEW_S <= LEASE_S - 1
     assert WAIT_S == 8.0

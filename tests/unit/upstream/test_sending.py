@@ -58,7 +58,7 @@ async def test_the_later_of_passed_on_auth_headers_and_identity_counts_and_the_p
         headers=came, token_headers=frozenset(), client="", connection_item=None, bearer="", ends_at=0.0, afterwards=[],
     )  # fmt: skip
     line, secrets = Line(), HeldSecrets(None, lambda: 0)  # type: ignore[arg-type]
-    client = UpstreamClient(line, Ways(secrets, None, None), Identities(unsigned))  # type: ignore[arg-type]
+    client = UpstreamClient(line, Ways(secrets, None), Identities(unsigned))  # type: ignore[arg-type]
     call = outbound.discover("1")
     await client.post(server, call, Dialect("1", call.version, None, "00-1-1-01", behalf), deadline=0.0)
     assert {name: line.sent[f"x-{name}"] for name in SOURCES} == {name: name for name in SOURCES}

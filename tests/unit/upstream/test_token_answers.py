@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway_core.protocol.challenges import MAX_SCOPES
 from gateway_core.upstream.token_answers import (
     MAX_LIFE_S,
     MAX_RETRY_AFTER_S,
@@ -40,6 +41,13 @@ def test_what_is_left_out_stays_as_it_was_or_as_it_was_asked():
     assert (answer.refresh_token, answer.expires_in, answer.scopes) == (None, None, None)
     # RFC 6749, section 7.1, forbids kinds that one does not know; one that is not told can only be the usual one.
     assert isinstance(read({"access_token": "at"}), Granted)
+
+
+def test_of_the_scopes_that_are_told_as_many_are_kept_as_anybody_means():
+    answer = read({**GOOD, "scope": " ".join(["a", "a", "\u00e4", *(f"s{number}" for number in range(1_000))])})
+    assert isinstance(answer, Granted)
+    assert answer.scopes is not None
+    assert (answer.scopes[:2], len(answer.scopes)) == (("a", "s0"), MAX_SCOPES)
 
 
 @pytest.mark.parametrize("kind", ["DPoP", "mac", "N_A", "", 7, None])
