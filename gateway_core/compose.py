@@ -8,6 +8,7 @@ from gateway_core.admin.administration import Administration, Disconnect, Examin
 from gateway_core.admin.links import Link
 from gateway_core.compose_lean import World, aws_world, edge, vault
 from gateway_core.connect.disconnecting import Disconnecting, Revoked
+from gateway_core.connect.kept_clients import KeptClients
 from gateway_core.connect.steps import Step
 from gateway_core.egress import Egress, check_url
 from gateway_core.registry.people import People
@@ -68,13 +69,14 @@ def _examine(settings: Settings, world: World) -> Examine:
 
 def _disconnect(world: World) -> Disconnect:
     """Takes accounts away. Nothing is held open for that: it is seldom."""
-    connections = Connections(world.table, vault(world), world.clock)
+    sealing = vault(world)
+    connections, clients = Connections(world.table, sealing, world.clock), KeptClients(world.table, sealing)
 
     async def disconnect(connection: Connection, server: Server | None, by: str) -> Revoked:
         egress = Egress(world.policy)
         try:
             endpoints = TokenEndpoints(egress, world.clock, sign)
-            parts = Disconnecting(connections, endpoints, HeldSecrets(world.secrets, world.clock))
+            parts = Disconnecting(connections, endpoints, HeldSecrets(world.secrets, world.clock), clients)
             return await parts.disconnect(connection, server, by=by)
         finally:
             await egress.close()

@@ -5,6 +5,7 @@ import asyncio
 
 from gateway_core.access.roles import Actor
 from gateway_core.admin.administration import Examine
+from gateway_core.compose_accounts import by_kind
 from gateway_core.compose_late import identities
 from gateway_core.compose_lean import World, vault
 from gateway_core.connect.client_metadata import OwnClient
@@ -16,10 +17,9 @@ from gateway_core.connect.steps import Step
 from gateway_core.connect.watching import Watched
 from gateway_core.egress import Egress
 from gateway_core.registry.servers import UPSTREAM_SECRETS, Server
-from gateway_core.registry.upstream_auth import TokenExchange
 from gateway_core.registry.workspaces import Workspace
 from gateway_core.settings import Settings
-from gateway_core.upstream.auth import Asked, AuthFlow, HeldSecrets, TokenAuth, Ways, WithToken
+from gateway_core.upstream.auth import HeldSecrets, Ways, WithToken
 from gateway_core.upstream.auth.accounts import Accounts
 from gateway_core.upstream.auth.consent import Consents
 from gateway_core.upstream.auth.places import TokenPlaces
@@ -90,9 +90,4 @@ def _with_token(
     keeping = Keeping(Connections(table, vault(world), clock))
     refreshing = Refreshing(Leases(table, clock), keeping, endpoints, clock, random=lambda: 1.0)
     accounts = Accounts(refreshing, secrets, places, Consents(None, own_url), clock)
-    exchanges = Exchanges(endpoints, places, secrets, clock, identities.signed)
-
-    def flow(asked: Asked, auth: TokenAuth) -> AuthFlow:
-        return exchanges.flow(asked, auth) if isinstance(auth, TokenExchange) else accounts.flow(asked, auth)
-
-    return flow
+    return by_kind(accounts, Exchanges(endpoints, places, secrets, clock, identities.signed))

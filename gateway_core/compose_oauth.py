@@ -103,7 +103,8 @@ def linking(settings: Settings, world: World, egress: Egress) -> Linking:
     sealing, secrets = vault(world), HeldSecrets(world.secrets, clock)
     own = OwnClient.at(settings.public_url, settings.client_metadata_url)
     connections, attempts = Connections(table, sealing, clock), Attempts(table, keyring, clock)
-    registrations = Registrations(KeptClients(table, sealing), clock, own)
+    clients = KeptClients(table, sealing)
+    registrations = Registrations(clients, clock, own)
     endpoints = TokenEndpoints(egress, clock, sign)
     return Linking(
         own=own,
@@ -112,7 +113,7 @@ def linking(settings: Settings, world: World, egress: Egress) -> Linking:
         connections=connections,
         authorizing=Authorizing(attempts, registrations, connections, secrets, egress),
         callback=Callback(attempts, connections, endpoints, secrets, registrations, clock),
-        disconnecting=Disconnecting(connections, endpoints, secrets),
+        disconnecting=Disconnecting(connections, endpoints, secrets, clients),
     )
 
 

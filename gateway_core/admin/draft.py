@@ -68,4 +68,11 @@ def _nearest(name: str, known: list[str]) -> str:
 class SecretReference(Draft):
     """`{secret: name}`: the value is set apart, with `gatehouse secrets set name`."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_no_value(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise ValueError("write {secret: NAME}, and set it with: gatehouse secrets set NAME")  # noqa: TRY004 - told
+        return data
+
     secret: SecretName

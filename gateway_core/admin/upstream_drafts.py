@@ -201,9 +201,21 @@ class TokenExchangeDraft(AskingDraft):
         return TokenExchange(**self._asked(), subject=self.subject, client_id=self.client_id, audience=self.audience)
 
 
+_TYPES: Final = "none, headers, oauth, client_credentials, token_exchange"
+
+
+def _typed(written: Any) -> Any:
+    if isinstance(written, dict) and "type" not in written:
+        raise ValueError(f"the field 'type' is missing; there are: {_TYPES}")
+    return written
+
+
 AuthDraft = Annotated[
-    NoAuthDraft | HeadersAuthDraft | OAuthDraft | ClientCredentialsDraft | TokenExchangeDraft,
-    Field(discriminator="type"),
+    Annotated[
+        NoAuthDraft | HeadersAuthDraft | OAuthDraft | ClientCredentialsDraft | TokenExchangeDraft,
+        Field(discriminator="type"),
+    ],
+    BeforeValidator(_typed),
 ]
 
 _METHOD: Final = ("token_endpoint_auth_method",)

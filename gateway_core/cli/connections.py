@@ -10,7 +10,7 @@ from gateway_core.cli import own
 from gateway_core.cli.admin_client import AdminClient, Refused
 from gateway_core.cli.failing import CommandFailed
 from gateway_core.cli.options import Key, Url, client, group
-from gateway_core.cli.shapes import Connection, Connections, Disconnected, Me, Workspaces
+from gateway_core.cli.shapes import Connection, Connections, Disconnected, Me, Servers, Workspaces
 from gateway_core.cli.tables import day, show
 
 connections = group("connections", "Accounts at servers that the gateway acts as.")
@@ -78,6 +78,7 @@ def connect(
     """Connect your account at a server, or the one that a workspace or everybody uses, in the browser."""
     api = client(url, key)
     place = workspace or _place(api, server)
+    _check(api, server, place)
     page = f"{api.url}/connect/{quote(place, safe='')}/{quote(server, safe='')}"
     typer.echo(page)
     if not no_browser and not webbrowser.open(page):
@@ -95,6 +96,22 @@ def _place(api: AdminClient, server: str) -> str:
     if len(places) > 1:
         raise CommandFailed(f"You use {server} from several workspaces. Say from which: --workspace {places[0]}")
     return places[0]
+
+
+def _check(api: AdminClient, server: str, workspace: str) -> None:
+    """Go on only where there is an account to connect: a page could not say so to whoever only prints its URL."""
+    own.check_asked(api, "accounts", workspace=workspace, member=None)
+    found = next((one for one in api.read(Servers, "GET", "/servers").servers if one.slug == server), None)
+    if found is None:
+        raise CommandFailed(f"There is no server {server!r} that you can use. 'gatehouse servers list' shows those.")
+    if found.auth.type != "oauth":
+        raise CommandFailed(
+            f"{server} is used without an account that people connect (its auth is of type {found.auth.type}): there "
+            "is nothing to connect."
+        )
+    if found.workspaces != "all" and workspace not in found.workspaces:
+        there = ", ".join(found.workspaces) or "none"
+        raise CommandFailed(f"{server} is not in the workspace {workspace} (it is in: {there}).")
 
 
 def _known(api: AdminClient) -> str:

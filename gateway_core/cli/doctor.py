@@ -7,6 +7,7 @@ from urllib.parse import quote
 import typer
 from pydantic import Field
 
+from gateway_core.cli.failing import CommandFailed
 from gateway_core.cli.options import Key, Url, client
 from gateway_core.cli.shapes import Told
 
@@ -65,10 +66,16 @@ def doctor(
 ) -> None:
     """Look at a server step by step, as a call of yours would meet it: which step fails, and what to do.
 
-    It calls no tool and connects nothing. Ends with 1 where a step failed.
+    It calls no tool and connects nothing. Ends with 1 where a step failed, or nothing could be looked at.
     """
     query = {} if workspace is None else {"workspace": workspace}
-    found = client(url, key).read(Examination, "POST", f"/servers/{quote(server, safe='')}/examination", **query)
+    try:
+        found = client(url, key).read(Examination, "POST", f"/servers/{quote(server, safe='')}/examination", **query)
+    except CommandFailed as failed:
+        if not as_json:
+            raise
+        typer.echo(json.dumps({"error": str(failed)}, indent=2, ensure_ascii=False))
+        raise typer.Exit(1) from None
     if as_json:
         typer.echo(json.dumps(found.model_dump(by_alias=True), indent=2, ensure_ascii=False))
     else:

@@ -5,6 +5,7 @@ Each belongs to one browser and can be taken up once. It holds secrets, so it is
 """
 
 import json
+import logging
 import re
 import secrets
 from base64 import b64decode, b64encode
@@ -13,7 +14,7 @@ from hashlib import sha256
 from typing import Final
 
 from gateway_core.errors import Conflict
-from gateway_core.ports import ABSENT, Clock, Item, Keyring, Table, Unchanged
+from gateway_core.ports import ABSENT, Clock, Item, Keyring, Put, Table, Unchanged
 from gateway_core.registry.upstream_auth import TokenAuthMethod
 from gateway_core.storage import keys
 from gateway_core.upstream.holders import Holder
@@ -25,6 +26,8 @@ MAX_AT_ONCE: Final = 10
 STATE_BYTES: Final = 32
 """256 bits: nobody finds one by trying."""
 _STATE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +81,23 @@ class Attempts:
         sealed = await self.keyring.seal(json.dumps(asdict(attempt)).encode(), context=_context(browser, digest))
         data = {"sealed": b64encode(sealed).decode(), "begun_at": now}
         await self._make_room(browser)
-        await self.table.put(keys.connect_attempt(browser, digest), data, when=ABSENT, expires_at=now + BEGUN_S)
+        await self.table.transact(
+            [
+                Put(keys.connect_attempt(browser, digest), data, ABSENT, now + BEGUN_S),
+                Put(keys.connect_browser(digest), {"browser": browser}, ABSENT, now + BEGUN_S),
+            ]
+        )
         return state
 
     async def take(self, browser: str, state: str) -> Attempt | None:
         """The authorization of a `state`, once. None where this browser has begun none of that name, or too long ago,
-        or it was taken already. Another browser neither learns it nor uses it up."""
+        or it was taken already. Another browser does not learn it, and spoils it."""
         if not _STATE.fullmatch(state):
             return None
         digest = _digest(state)
         item = await self.table.get(keys.connect_attempt(browser, digest))
         if item is None:
+            await self.spoil(state)
             return None
         plain = await self.keyring.open(b64decode(item.data["sealed"]), context=_context(browser, digest))
         try:
@@ -96,6 +105,19 @@ class Attempts:
         except Conflict:
             return None
         return None if plain is None else _read(plain)
+
+    async def spoil(self, state: str) -> None:
+        """The answer to an authorization came to a browser that has not begun it: it is of no use to anybody any more.
+
+        Somebody was sent to a log-in that somebody else has begun, and has logged in there. The code is still good, and
+        whoever gets to see the address of the answer could bring it back where the log-in was begun
+        (RFC 9700, section 4.5).
+        """
+        digest = _digest(state)
+        begun = await self.table.get(keys.connect_browser(digest))
+        if begun is not None:
+            logger.warning("answer_in_another_browser", extra={"fields": {"attempt": digest[:12]}})
+            await self.table.delete(keys.connect_attempt(begun.data["browser"], digest))
 
     async def _make_room(self, browser: str) -> None:
         page = await self.table.query(keys.connect_attempts(browser), prefix=keys.ATTEMPT_PREFIX)

@@ -73,6 +73,14 @@ class Callback:
             )
         return Returned(attempt, answer)
 
+    async def elsewhere(self, query: str) -> None:
+        """An answer has come to a browser in which nobody is signed in. See `Attempts.spoil`.
+
+        Raises:
+            ConnectFailed: It cannot be read.
+        """
+        await self.attempts.spoil(_read(query).get("state", ""))
+
     async def finish(self, returned: "Returned", server: Server, auth: OAuth, member: Member) -> Connection:
         """The account, connected in place of the one before.
 

@@ -1,9 +1,12 @@
 """Letting go of an account at a server: here at once, and at its authorization server as well as that can be had."""
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
+from gateway_core.connect.connected import Connected
+from gateway_core.connect.kept_clients import KeptClients
 from gateway_core.errors import Refused, StoreUnavailable
 from gateway_core.registry.servers import Server
 from gateway_core.registry.upstream_auth import OAuth
@@ -25,12 +28,15 @@ class Disconnecting:
     connections: Connections
     endpoints: TokenEndpoints
     secrets: HeldSecrets
+    clients: KeptClients
 
     async def disconnect(self, connection: Connection, server: Server | None, *, by: str) -> Revoked:
         """Forget an account with its tokens, then have them taken back where they came from (RFC 7009).
 
         It is gone here whatever becomes of the second: somebody who takes an account away must not have to wait for, or
-        believe, another server. That takes two calls of `token_endpoint.CALL_S` at most.
+        believe, another server. That takes two calls of `token_endpoint.CALL_S` at most. With the last account of a
+        client that the gateway registered goes that client, too: an authorization server that no longer knows it says
+        so to browsers alone, and whoever connects next registers anew.
 
         Args:
             connection: The account.
@@ -43,9 +49,18 @@ class Disconnecting:
         tokens = await self._tokens(connection)
         await self.connections.remove(connection)
         told = await self._revoked(connection, server, tokens)
+        # It can be forgotten the next time: the account is gone, which is what was asked for.
+        with suppress(StoreUnavailable):
+            await self._forget_client(connection)
         fields = {"server": connection.server_id, "holder": connection.holder.id, "actor": by, "at_provider": told}
         logger.info("account_disconnected", extra={"fields": fields})
         return told
+
+    async def _forget_client(self, gone: Connection) -> None:
+        """Forget the client that was registered for an account, unless another account was given to it."""
+        left = await Connected(self.clients.table).of_server(gone.server_id)
+        if not any((one.issuer, one.client_id) == (gone.issuer, gone.client_id) for one in left):
+            await self.clients.forget(gone.server_id, gone.issuer, gone.client_id)
 
     async def _tokens(self, connection: Connection) -> Tokens | None:
         try:

@@ -48,6 +48,8 @@ begins only where 13 s are left) and to ask for the tools."""
 NOT_OURS: Final = frozenset({"nothing_to_exchange", "no_token_of_their_own"})
 """Reasons of refusals that only whoever has a token of another issuer does not get."""
 
+NOT_YET: Final = "Not looked at: what failed above has to be mended first."
+
 
 @dataclass(frozen=True, slots=True)
 class Examination:
@@ -61,7 +63,12 @@ class Examination:
     async def run(self) -> tuple[Step, ...]:
         """The steps, in order. One that failed ends it only where the next would say nothing new."""
         try:
-            if self._address() and await self._log_in():
+            reached = self._address() and await self._log_in()
+            # Each step so far has its exchange with it.
+            self.means.egress.take()
+            if not reached:
+                self._note("tools", "skipped", NOT_YET)
+            else:
                 await self._secrets()
                 if await self._credential():
                     await self._tools()
@@ -90,10 +97,10 @@ class Examination:
             found = await discover(self.server, ask)
         except DiscoveryFailed as problem:
             self.means.search.outcome = problem
-            self.steps.extend(problem.steps)
+            self._add(*problem.steps)
             return problem.steps[-1].name != "challenge"
         self.means.search.outcome = found
-        self.steps.extend(found.steps)
+        self._add(*found.steps)
         await self._client(found, Trail(ask))
         return True
 
@@ -102,7 +109,7 @@ class Examination:
         try:
             knocked = await knock(self.server, trail, pinned(self.server))
         except DiscoveryFailed as problem:
-            self.steps.extend(problem.steps)
+            self._add(*problem.steps)
             return False
         step, name = trail.steps[-1], self.server.name
         bare = isinstance(self.server.auth, NoAuth) and self.server.identity is None
@@ -111,13 +118,13 @@ class Examination:
                 f"{name} demands a log-in, and its auth here is `none`. Set it to `oauth`, so that people connect "
                 "their accounts, or to `headers` with a key of the server."
             )
-            self.steps.append(replace(step, outcome="failed", told=told))
+            self._add(replace(step, outcome="failed", told=told))
             return False
         if knocked.demanded:
             step = replace(step, outcome="ok", told=f"{name} demands a credential.")
         elif step.exchange is not None and step.exchange.status == 200:
             step = replace(step, outcome="ok")
-        self.steps.append(step)
+        self._add(step)
         return True
 
     async def _client(self, found: Found, trail: Trail) -> None:
@@ -132,7 +139,7 @@ class Examination:
                 pass
             except StoreUnavailable as problem:
                 trail.note("client", "skipped", _not_here(problem))
-        self.steps.extend(trail.steps)
+        self._add(*trail.steps)
 
     async def _secrets(self) -> None:
         named = secrets_of(self.server.auth)
@@ -160,7 +167,6 @@ class Examination:
             )
             self._note("account", "skipped", told)
             return False
-        self.means.egress.take()
         asked = Asked(server, behalf, "", server.url, behalf.ends_at, False)
         flow = self.means.upstream.ways.flow(asked)
         try:
@@ -228,8 +234,10 @@ class Examination:
         return spoken, await Listing(upstream, server, dialect, self.behalf.ends_at).count(spoken)
 
     def _refused(self, name: StepName, problem: GatewayError) -> None:
-        if isinstance(problem, DiscoveryFailed):
+        if problem.reason == DiscoveryFailed.reason:
             self._note(name, "skipped", "Where its tokens come from was not found out, see above.")
+        elif name == "account" and self._failed_by(problem):
+            self._note(name, "skipped", NOT_YET)
         elif isinstance(problem, StoreUnavailable):
             self._note(name, "skipped", _not_here(problem))
         elif problem.reason in NOT_OURS:
@@ -238,9 +246,18 @@ class Examination:
             passed = "" if self.server.forward_headers is None else " (No headers of a client were there to pass on.)"
             self._note(name, "failed", problem.message + passed)
 
+    def _failed_by(self, problem: GatewayError) -> bool:
+        """True where a step that failed stands in the way of this one, too."""
+        failed = {step.name for step in self.steps if step.outcome == "failed"}
+        if problem.reason == "secret_missing":
+            return "secrets" in failed
+        return bool(failed) and problem.reason == "not_connected"
+
     def _note(self, name: StepName, outcome: Outcome, told: str) -> None:
-        egress = self.means.egress
-        self.steps.append(Step(name, outcome, readable(egress.hide(told)), egress.take()))
+        self._add(Step(name, outcome, readable(told), self.means.egress.take()))
+
+    def _add(self, *steps: Step) -> None:
+        self.steps.extend(self.means.egress.hidden(step) for step in steps)
 
 
 def _not_here(problem: StoreUnavailable) -> str:

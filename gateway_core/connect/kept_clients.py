@@ -75,7 +75,7 @@ class KeptClients:
         return kept
 
     async def forget(self, server_id: str, issuer: str, client_id: str) -> None:
-        """That the issuer no longer knows this client. Another that has taken its place stays."""
+        """That this client is no longer used, or known there. Another that has taken its place stays."""
         slot = await self.read(server_id, issuer)
         if slot.kept is not None and slot.kept.client.client_id == client_id:
             with suppress(Conflict):

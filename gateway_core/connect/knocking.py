@@ -6,8 +6,11 @@ Nothing is called: what is asked has no effect at the server, and a session that
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urljoin
 
-from gateway_core.connect.asking import Fields
+from gateway_core.connect.asking import Answer, Fields, read_object
+from gateway_core.connect.locations import refusal_of
+from gateway_core.connect.quoting import quoted
 from gateway_core.connect.steps import Heard, Trail
 from gateway_core.protocol import outbound
 from gateway_core.protocol.challenges import Challenge, bearer
@@ -23,6 +26,9 @@ INITIALIZE: Final = outbound.initialize(
 LIST_MODERN: Final = outbound.own_call("tools/list", {}, call_id=ID)
 LIST_LEGACY: Final = outbound.legacy_call({"jsonrpc": "2.0", "id": ID, "method": "tools/list", "params": {}})
 """Some servers let everybody open a session, or see what they are, and only then ask who it is."""
+NOT_THERE: Final = frozenset({404, 405, 410})
+"""What is said of a path at which there is nothing, or something that takes no POST: by a friendlier one, an MCP server
+would have answered at least one of the questions."""
 _STREAM: Final = ("accept", "text/event-stream")
 _POST: Final = (("accept", "application/json, text/event-stream"), ("content-type", "application/json"))
 
@@ -46,7 +52,7 @@ async def knock(server: Server, trail: Trail, spoken: Spoken | None) -> Knocked:
         spoken: What it speaks, where that is known.
 
     Raises:
-        DiscoveryFailed: It cannot be reached at all.
+        DiscoveryFailed: It cannot be reached at all, or there is no MCP server at its URL.
     """
     session: str | None = None
     heard: list[Heard] = []
@@ -55,8 +61,8 @@ async def knock(server: Server, trail: Trail, spoken: Spoken | None) -> Knocked:
             fields = [*_own_fields(server), *headers, *([("mcp-session-id", session)] if session else [])]
             one = await trail.send(method, server.url, fields, body)
             if one.unreachable and not heard:
-                told = f"{server.name} cannot be reached: {one.problem}. Check its URL in the configuration."
-                raise trail.failed("challenge", told, one.exchange)
+                told = f"{server.name} {one.problem}. Check its URL in the configuration."
+                raise trail.unreachable("challenge", told, one.exchange)
             heard.append(one)
             if one.answer is None:
                 continue
@@ -83,11 +89,35 @@ def _open(server: Server, trail: Trail, heard: list[Heard]) -> Knocked:
     # The friendliest answer tells most: the other questions are of eras that it may not speak.
     one = min(heard, key=lambda each: each.exchange.status or 1_000)
     if one.answer is None:
-        told = f"{server.name} did not say whether it demands a log-in: {one.problem}."
+        told = f"{server.name} did not say whether it demands a log-in: it {one.problem}."
+    elif 300 <= one.answer.status < 400:
+        raise trail.failed("challenge", f"{server.name} {_elsewhere(server, one.answer)}", one.exchange)
+    elif one.answer.status in NOT_THERE and not any(_speaks(each.answer) for each in heard):
+        told = f"There is no MCP server at {quoted(server.url)} (HTTP {one.answer.status}): check the path in `url`."
+        raise trail.failed("challenge", told, one.exchange)
+    elif one.answer.status >= 500 or one.answer.status == 429:
+        told = f"{server.name} did not say whether it demands a log-in (HTTP {one.answer.status})."
     else:
         told = f"{server.name} answers without a log-in (HTTP {one.answer.status})."
     trail.note("challenge", "warning", told, one.exchange)
     return Knocked(False)
+
+
+def _elsewhere(server: Server, answer: Answer) -> str:
+    """Where a redirect leads, as far as it may be shown, and what to do."""
+    url = urljoin(server.url, answer.headers.get("location", ""))
+    if url == server.url or refusal_of(url, plain_http=server.url.startswith("http://")):
+        return f"redirects (HTTP {answer.status}), which is not followed: enter the URL of its MCP server as `url`."
+    if "?" in url:
+        # Most likely a page where people log in: no MCP server.
+        return f"redirects to {quoted(url)}, which is not followed: enter the URL of its MCP server as `url`."
+    return f"redirects to {quoted(url)}, which is not followed: enter {quoted(url)} as `url`."
+
+
+def _speaks(answer: Answer | None) -> bool:
+    """True for an error of MCP: a server may give one with a 404 (2026-07-28 streamable-http)."""
+    found = "" if answer is None else read_object(answer.body)
+    return not isinstance(found, str) and found.get("jsonrpc") == "2.0"
 
 
 def _questions(spoken: Spoken | None) -> Iterator[tuple[str, Fields, bytes]]:

@@ -54,12 +54,13 @@ def readable(text: str) -> str:
 
 
 def without(text: str, credentials: Iterable[str]) -> str:
-    """`text` without these, wherever it repeats one or a part of one."""
+    """`text` without these, wherever it repeats one or a part of one, in capitals or not."""
     hidden = [False] * len(text)
     for credential in credentials:
-        size = min(PIECE, len(credential))
+        size, small = min(PIECE, len(credential)), credential.lower()
         for at in range(len(text) - size + 1 if size else 0):
-            if text[at : at + size] in credential:
+            piece = text[at : at + size]
+            if piece in credential or piece.lower() in small:
                 hidden[at : at + size] = [True] * size
     runs = groupby(zip(text, hidden, strict=True), key=lambda pair: pair[1])
     return "".join(REMOVED if hides else "".join(letter for letter, _ in run) for hides, run in runs)

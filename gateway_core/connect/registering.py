@@ -73,7 +73,7 @@ async def register(trail: Trail, found: Found, own: OwnClient, *, organisation: 
 def read(heard: Heard, callback: str, *, asked: TokenAuthMethod, now: int) -> Registered | str:
     """The client that an answer tells of, or in words why there is none."""
     if heard.answer is None:
-        return heard.problem
+        return f"it {heard.problem}"
     said = read_object(heard.answer.body)
     if heard.answer.status not in (200, 201):
         return _refusal(heard.answer.status, said)

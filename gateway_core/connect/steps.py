@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 
 from gateway_core.connect.asking import Answer, Asker, Fields, read_object
 from gateway_core.connect.quoting import readable, shown, without_query
+from gateway_core.egress import NotReached
 from gateway_core.errors import UpstreamError, UpstreamUnreachable
 
 StepName = Literal[
@@ -57,6 +58,10 @@ class DiscoveryFailed(UpstreamError):
         self.steps = steps
 
 
+class DiscoveryUnreachable(DiscoveryFailed, UpstreamUnreachable):
+    """The same, where nobody could be asked: trying again may help."""
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What came back to one question."""
@@ -64,7 +69,7 @@ class Heard:
     exchange: Exchange
     answer: Answer | None
     problem: str = ""
-    """Why nothing usable came back, in words without a full stop."""
+    """Why nothing usable came back, in words that go on with "it" or a name and end without a full stop."""
     unreachable: bool = False
     """True where nothing was even sent."""
 
@@ -102,6 +107,11 @@ class Trail:
         self.note(name, "failed", told, exchange)
         return DiscoveryFailed(readable(told), self.steps)
 
+    def unreachable(self, name: StepName, told: str, exchange: Exchange | None = None) -> DiscoveryUnreachable:
+        """The same, where nobody could be asked."""
+        self.note(name, "failed", told, exchange)
+        return DiscoveryUnreachable(readable(told), self.steps)
+
     async def get(self, url: str) -> Heard:
         """Ask for the document at `url`."""
         return await self.send("GET", url, [("accept", "application/json")])
@@ -111,10 +121,16 @@ class Trail:
         try:
             answer = await self._ask(method, url, headers, body)
         except UpstreamError as problem:
-            words = problem.message.rstrip(".")
-            exchange = unanswered(method, url)
-            return Heard(exchange, None, words, isinstance(problem, UpstreamUnreachable))
+            return Heard(unanswered(method, url), None, _why(problem), isinstance(problem, UpstreamUnreachable))
         return Heard(exchange_of(method, url, answer), answer)
+
+
+def _why(problem: UpstreamError) -> str:
+    """What has happened, as `Heard.problem`."""
+    cause = problem.cause if isinstance(problem, NotReached) else problem.message.rstrip(".")
+    if isinstance(problem, UpstreamUnreachable):
+        return f"cannot be reached ({cause})" if cause else "cannot be reached"
+    return f"gave no answer that can be used ({cause})"
 
 
 def exchange_of(method: str, url: str, answer: Answer) -> Exchange:

@@ -1,20 +1,22 @@
 """An egress that can say what went over it last, as it may be shown: for one examination, which shows it to people.
 
-A server may repeat what it was sent, whole or in part. What looks like a credential in any request is remembered, and
-taken out of everything that is shown afterwards.
+A server may repeat what it was sent, whole, in part or spelt otherwise. What looks like a credential in any request,
+its URL included, is remembered, and taken out of everything that is shown afterwards.
 """
 
 import base64
+import html
+import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
-from urllib.parse import parse_qsl, unquote_plus
+from urllib.parse import parse_qsl, quote, unquote_plus, urlsplit
 
 from gateway_core.connect.asking import Answer
-from gateway_core.connect.quoting import SHOWN_CHARS, without
-from gateway_core.connect.steps import Exchange, exchange_of, unanswered
-from gateway_core.egress import MAX_BYTES, Egress, Policy, Response
+from gateway_core.connect.quoting import PIECE, SHOWN_CHARS, without
+from gateway_core.connect.steps import Exchange, Step, exchange_of, unanswered
+from gateway_core.egress import MAX_BYTES, Egress, NotReached, Policy, Response
 from gateway_core.errors import UpstreamError
 
 PLAIN_HEADERS: Final = frozenset(
@@ -26,6 +28,9 @@ PLAIN_FIELDS: Final = frozenset(
      "requested_token_type", "token_type_hint"}
 )  # fmt: skip
 """The same among the parameters of a token endpoint."""
+SCHEMES: Final = frozenset({"basic", "bearer", "token", "apikey"})
+"""First words of a header's value that are no part of a credential. Any other may be."""
+_URL_SAFE: Final = str.maketrans("+/", "-_")
 
 
 class Watched(Egress):
@@ -39,13 +44,18 @@ class Watched(Egress):
     def take(self) -> Exchange | None:
         """The last exchange since this was asked before; None where there was none."""
         last, self._last = self._last, None
-        if last is None:
-            return None
-        headers = tuple((name, self.hide(value)) for name, value in last.headers)
-        return replace(last, headers=headers, body=self.hide(last.body))
+        return last
 
-    def hide(self, text: str) -> str:
-        """`text` without any credential that was sent."""
+    def hidden(self, step: Step) -> Step:
+        """`step` without any credential that was sent before."""
+        exchange = step.exchange
+        if exchange is not None:
+            headers = tuple((name, self._hide(value)) for name, value in exchange.headers)
+            request, body = self._hide(exchange.request), self._hide(exchange.body)
+            exchange = replace(exchange, request=request, headers=headers, body=body)
+        return replace(step, told=self._hide(step.told), exchange=exchange)
+
+    def _hide(self, text: str) -> str:
         return without(text, self._credentials)
 
     async def send(
@@ -59,9 +69,14 @@ class Watched(Egress):
         max_bytes: int = MAX_BYTES,
     ) -> Response:
         """See Egress.send. Of a refusal the beginning is read before anybody else does."""
-        self._credentials.update(_credentials(headers, body))
+        self._credentials.update(one for each in _credentials(url, headers, body) for one in _spellings(each))
         self._last = unanswered(method, url)
-        response = await super().send(method, url, headers, body, deadline=deadline, max_bytes=max_bytes)
+        try:
+            response = await super().send(method, url, headers, body, deadline=deadline, max_bytes=max_bytes)
+        except NotReached as problem:
+            # It is for an administrator that this egress is there.
+            problem.cause = problem.known
+            raise
         begun = _Begun(response)
         shown = await begun.beginning() if response.status >= 400 else b""
         self._last = exchange_of(method, url, Answer(response.status, response.headers, shown))
@@ -128,23 +143,41 @@ class _Begun(Response):
         await self._rest.close()
 
 
-def _credentials(headers: Sequence[tuple[str, str]], body: bytes) -> Iterator[str]:
+def _credentials(url: str, headers: Sequence[tuple[str, str]], body: bytes) -> Iterator[str]:
     """Whatever of a request may be one."""
-    fields = {name.lower(): value for name, value in headers}
-    for name, value in fields.items():
-        if name not in PLAIN_HEADERS and value:
+    for part in urlsplit(url).query.split("&"):
+        name, _, value = part.partition("=")
+        found = unquote_plus(value or name)
+        if len(found) >= PIECE:
+            # Shorter ones are no keys, and stand in other words everywhere.
+            yield found
+    for name, value in headers:
+        if name.lower() not in PLAIN_HEADERS and value:
             yield from _parts(value)
-    if fields.get("content-type") == "application/x-www-form-urlencoded":
-        yield from (value for name, value in parse_qsl(body.decode()) if name not in PLAIN_FIELDS)
+        if (name.lower(), value) == ("content-type", "application/x-www-form-urlencoded"):
+            yield from (value for name, value in parse_qsl(body.decode()) if name not in PLAIN_FIELDS)
 
 
 def _parts(value: str) -> Iterator[str]:
     """A header's value without its scheme, and what is written in it in another way."""
     scheme, _, rest = value.partition(" ")
-    yield rest or scheme
+    yield rest if rest and scheme.lower() in SCHEMES else value
     if scheme.lower() == "basic":
         try:
             pair = base64.b64decode(rest).decode()
         except ValueError:
             return
         yield from (part for part in (pair.partition(":")[2], unquote_plus(pair.partition(":")[2])) if part)
+
+
+def _spellings(credential: str) -> Iterator[str]:
+    """As a server may repeat it: as it is, or as it is written in a URL, a page, JSON, hex or base64."""
+    yield credential
+    if len(credential) < PIECE:
+        return
+    raw = credential.encode()
+    yield from (quote(credential, safe=""), html.escape(credential), json.dumps(credential)[1:-1], raw.hex())
+    for before in range(3):
+        # By how much of other text stands before it; the characters that hold bits of that are left away.
+        text = base64.b64encode(bytes(before) + raw)[(0, 2, 3)[before] :].rstrip(b"=").decode()
+        yield from (text, text.translate(_URL_SAFE))

@@ -4,6 +4,7 @@ Never follows a redirect, never reads proxy settings, never writes a request twi
 """
 
 from gateway_core.egress.client import MAX_BYTES, Egress
+from gateway_core.egress.dial import NotReached
 from gateway_core.egress.policy import IPAddress, IPNetwork, Origin, Policy, read_networks
 from gateway_core.egress.requests import check_header
 from gateway_core.egress.response import Response
@@ -14,6 +15,7 @@ __all__ = [
     "Egress",
     "IPAddress",
     "IPNetwork",
+    "NotReached",
     "Origin",
     "Policy",
     "Response",

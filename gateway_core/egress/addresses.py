@@ -58,6 +58,11 @@ def is_loopback(address: IPAddress) -> bool:
     return _within(address, LOOPBACK)
 
 
+def internal(address: IPAddress) -> bool:
+    """True for one of a private network, however it came to be allowed: what listens there is nobody's business."""
+    return not is_loopback(address) and not _public(address)
+
+
 def embeds_ipv4(address: ipaddress.IPv6Address) -> bool:
     """True when some translator or tunnel would turn this address into an IPv4 one.
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from gateway_core.egress.dial import UNREACHABLE, Dialer, Resolver, resolve
+from gateway_core.egress.dial import Dialer, NotReached, Resolver, resolve
 from gateway_core.egress.policy import Policy
 from gateway_core.egress.pool import Pool
 from gateway_core.egress.requests import UnsendableHeader, encode, opening
@@ -97,7 +97,7 @@ class Egress:
         target = read_target(url, self._policy)
         if isinstance(target, str):
             logger.warning("egress_refused", extra={"fields": {"why": target}})
-            raise UpstreamUnreachable(UNREACHABLE)
+            raise NotReached
         if len(self._lines) >= MAX_LINES:
             self._lines.clear()
         self._lines[method, url] = prepared = (target, opening(method, target))

@@ -22,6 +22,22 @@ MAX_ATTEMPTS: Final = 4
 UNREACHABLE: Final = "The server could not be reached."
 """The one public text for every cause. Told apart, they would make a port scanner of "test connection"."""
 
+
+class NotReached(UpstreamUnreachable):
+    """Nothing was sent: there is no such name, an address of it is not allowed, or nothing answers there.
+
+    Attributes:
+        message: The same for every cause.
+        known: The cause in a few words, for whoever looks at a server step by step; empty where an address is internal,
+            of which nobody is told anything.
+        cause: The same where it may be told: whoever knows for whom that is sets it.
+    """
+
+    def __init__(self, known: str = "") -> None:
+        super().__init__(UNREACHABLE)
+        self.known, self.cause = known, ""
+
+
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port to addresses in text, best first. Raises OSError when the name is unknown."""
 
@@ -57,19 +73,22 @@ class Dialer:
         SNI, certificate check and Host stay with the name; only the address is pinned.
 
         Raises:
-            UpstreamUnreachable: There is no such name, an address of it is not allowed, or nothing answers there.
+            NotReached: There is no such name, an address of it is not allowed, or nothing answers there.
         """
         try:
             found = await self._vetted(target, deadline)
+        except TimeoutError as error:
+            raise _unreachable(target, error, "its name could not be looked up in time") from error
         except (OSError, ValueError, UnicodeError) as error:
-            raise _unreachable(target, error) from error
+            raise _unreachable(target, error, "its name is not known") from error
         last: Exception | None = None
         for address in found[:MAX_ATTEMPTS]:
             try:
                 return await self._open(target, address, deadline)
             except OSError as error:
                 last = error
-        raise _unreachable(target, last) from last
+        internal = any(addresses.internal(address) for address in found)
+        raise _unreachable(target, last, "" if internal else _cause(last)) from last
 
     async def _vetted(self, target: Target, deadline: float) -> list[IPAddress]:
         """Every address of the target. One that is not allowed spoils them all: the name is not to be trusted."""
@@ -82,7 +101,7 @@ class Dialer:
         for address in found:
             if not self._allowed(target, address):
                 logger.warning("egress_refused", extra={"fields": {"host": target.host, "address": str(address)}})
-                raise UpstreamUnreachable(UNREACHABLE)
+                raise NotReached
         return found
 
     def _allowed(self, target: Target, address: IPAddress) -> bool:
@@ -121,7 +140,24 @@ def _limit(deadline: float) -> float:
     return min(deadline, asyncio.get_running_loop().time() + CONNECT_S)
 
 
-def _unreachable(target: Target, error: Exception | None) -> UpstreamUnreachable:
+def _cause(error: Exception | None) -> str:
+    """Why no connection came about, in a few words."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"its TLS certificate is not trusted: {error.verify_message.rstrip('.')}"
+        case ssl.SSLError():
+            return "TLS failed"
+        case TimeoutError():
+            return "it did not answer in time"
+        case ConnectionRefusedError():
+            return "the connection is refused"
+        case ConnectionError():
+            return "it closed the connection at once"
+        case _:
+            return ""
+
+
+def _unreachable(target: Target, error: Exception | None, cause: str) -> NotReached:
     facts = {"host": target.host, "port": target.port, "error": type(error).__name__, "detail": str(error)}
     logger.info("egress_unreachable", extra={"fields": facts})
-    return UpstreamUnreachable(UNREACHABLE)
+    return NotReached(cause)

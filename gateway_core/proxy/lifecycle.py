@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from gateway_core.egress import Response
-from gateway_core.errors import BadRequest, MethodNotAllowed, UpstreamForgot
+from gateway_core.errors import BadRequest, ConsentRequired, MethodNotAllowed, UpstreamForgot
 from gateway_core.parts import part
 from gateway_core.protocol import header_values, session
 from gateway_core.protocol.inbound import Call
@@ -97,10 +97,16 @@ class Lifecycle:
         assert place.session is not None  # noqa: S101 - the caller has looked
         status = 200
         if place.session.upstream_id is not None:
-            dialect = place.dialect(None)
-            response = await self.upstream.end_session(place.server, dialect, deadline=self._soon(place))
-            await response.close()
-            status = response.status
+            try:
+                response = await self.upstream.end_session(
+                    place.server, place.dialect(None), deadline=self._soon(place)
+                )
+            except ConsentRequired:
+                # There it lapses by itself; whoever leaves is asked for nothing any more.
+                status = 404
+            else:
+                await response.close()
+                status = response.status
             if status != 404 and not 200 <= status < 300:
                 raise _not_offered(status, response, place)
         await self.sessions.end(place.session)

@@ -34,7 +34,7 @@ from gateway_core.proxy.modern_form import Asked, ModernForm
 from gateway_core.proxy.openings import Openings
 from gateway_core.proxy.place import Place
 from gateway_core.proxy.relay import reply_or_stream
-from gateway_core.proxy.request_state import Again, Held, RequestStates, not_ours
+from gateway_core.proxy.request_state import STATEFUL, Again, Held, RequestStates, not_ours
 from gateway_core.proxy.switchboard import Switchboard
 from gateway_core.upstream.spoken import Spoken
 
@@ -238,6 +238,6 @@ def sent_anew(call: Call, place: Place, state: Again) -> Call:
             raise Refused(state.told, reason=ConsentRequired.reason)
         told = f"{place.server.name} needs something to be done at the address it gave first, and that was declined."
         raise UpstreamRefused(told, reason="declined")
-    before = {name: value for name, value in params.items() if name not in ("inputResponses", "requestState")}
-    message = {**call.message, "params": before}
+    before = {name: value for name, value in params.items() if name not in STATEFUL}
+    message = {**call.message, "params": {**before, **(state.before or {})}}
     return call._replace(message=message, wire=json_text.write(message))

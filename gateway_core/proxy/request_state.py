@@ -20,7 +20,9 @@ from gateway_core.proxy.lines.remote import Address
 from gateway_core.proxy.place import Place
 
 MAX_STATE: Final = 16_384
-_NOT_OF_THE_CALL: Final = ("_meta", "inputResponses", "requestState")
+STATEFUL: Final = ("inputResponses", "requestState")
+"""Parameters by which a retry differs from its call."""
+_NOT_OF_THE_CALL: Final = ("_meta", *STATEFUL)
 
 
 class Held(NamedTuple):
@@ -46,6 +48,8 @@ class Again(NamedTuple):
     """What the client hears where that is not done; empty where the server itself has refused."""
     rounds: int = 0
     """How often the gateway itself has asked."""
+    before: Mapping[str, Any] | None = None
+    """What the call held of an earlier question, of the server's own: its state, and the answers."""
 
 
 @part
@@ -68,7 +72,7 @@ class RequestStates:
                      "at": [at.call_id, at.version, at.session_id, at.endpoint],
                      "server": state.server_info}  # fmt: skip
         else:
-            told["again"] = [state.asked, state.told, state.rounds]
+            told["again"] = state
         sealed = await self.keyring.seal(json.dumps(told).encode(), context=_context(call, place))
         text = base64.urlsafe_b64encode(sealed).decode()
         if len(text) > MAX_STATE:
@@ -88,8 +92,8 @@ class RequestStates:
             late = "is too old: what it is about had to be answered earlier"
             raise _refused(f"{late}. What the server did since is unknown: check before you repeat it", call)
         if "again" in told:
-            asked, words, rounds = told["again"]
-            return Again(tuple(asked), words, rounds)
+            asked, *more = told["again"]
+            return Again(tuple(asked), *more)
         waiting = {key: (ask_id, method) for key, (ask_id, method) in told["asked"].items()}
         return Held(told["box"], told["after"], waiting, Address(*told["at"]), told["server"])
 

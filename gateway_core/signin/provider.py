@@ -15,7 +15,7 @@ from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_r
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from gateway_core.errors import Conflict, SignInFailed
-from gateway_core.ports import ABSENT, Clock, Keyring, Table, Unchanged
+from gateway_core.ports import ABSENT, Clock, Item, Keyring, Table, Unchanged
 from gateway_core.signin import cookies, failures
 from gateway_core.signin.arriving import Arrived, arrived_from
 from gateway_core.signin.asking import Asking, distrusted, unusable
@@ -131,7 +131,11 @@ class Provider:
             None where no sign-in of this browser was under way with that cookie.
         """
         try:
-            return (await self._taken(_read_answer(query).get("state", ""), before))["next"]
+            state = _read_answer(query).get("state", "")
+            item = await self._item(state)
+            if item is None or await self._opened(item, state, before) is None:
+                return None
+            return (await self._taken(state, before))["next"]
         except SignInFailed:
             return None
 
@@ -161,26 +165,37 @@ class Provider:
         return arrived_from(claims, address, groups_claim=self.registration.groups_claim, next_path=begun["next"])
 
     async def _taken(self, state: str, browser: str | None) -> Mapping[str, str]:
-        """What `begin` noted, once. Another browser neither learns it nor uses it up; `browser` is the digest of its
-        cookie."""
-        item = await self.table.get(keys.sign_in(cookies.digest(state))) if _STATE.fullmatch(state) else None
+        """What `begin` noted, once; `browser` is the digest of its cookie.
+
+        Another browser does not learn it, and uses it up: somebody was sent to a log-in that somebody else has begun,
+        and whoever gets to see the address of the answer could bring it back where that was (RFC 9700, section 4.5).
+        """
+        item = await self._item(state)
         if item is None:
             raise SignInFailed(
                 "This sign-in has expired, or was finished already. Start again.", reason="sign_in_unknown"
             )
-        sealed = b64decode(item.data["sealed"])
-        plain = None if browser is None else await self.keyring.open(sealed, context=_context(state, browser))
+        plain = await self._opened(item, state, browser)
+        try:
+            await self.table.delete(item.key, when=Unchanged(item.version))
+        except Conflict:
+            raise SignInFailed("This sign-in was finished already. Start again.", reason="sign_in_unknown") from None
         if plain is None:
             raise SignInFailed(
                 "This sign-in was begun in another browser, or before somebody signed out of this one. Start again.",
                 reason="sign_in_of_another_browser",
             )
-        try:
-            await self.table.delete(item.key, when=Unchanged(item.version))
-        except Conflict:
-            raise SignInFailed("This sign-in was finished already. Start again.", reason="sign_in_unknown") from None
         begun: Mapping[str, str] = json.loads(plain)
         return begun
+
+    async def _item(self, state: str) -> Item | None:
+        """What is kept of a sign-in under way."""
+        return await self.table.get(keys.sign_in(cookies.digest(state))) if _STATE.fullmatch(state) else None
+
+    async def _opened(self, item: Item, state: str, browser: str | None) -> bytes | None:
+        """What stands in there, for the browser that has begun it alone."""
+        sealed = b64decode(item.data["sealed"])
+        return None if browser is None else await self.keyring.open(sealed, context=_context(state, browser))
 
     async def _redeemed(self, metadata: Metadata, code: str, verifier: str) -> Mapping[str, Any]:
         """The tokens for a code (RFC 6749, section 4.1.3; RFC 7636, section 4.5)."""

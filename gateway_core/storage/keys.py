@@ -227,6 +227,11 @@ def connect_attempt(browser: str, digest: str) -> Key:
     return Key(*connect_attempts(browser), f"{ATTEMPT_PREFIX}{digest}")
 
 
+def connect_browser(digest: str) -> Key:
+    """In which browser an authorization was begun, under the SHA-256 of its `state`."""
+    return Key("grants", f"CONNECT#{digest}", "BROWSER")
+
+
 def pending_consent(browser: str, digest: str) -> Key:
     """What was allowed to a client in one browser, which waits until an account is connected; `digest` is that of its
     name."""

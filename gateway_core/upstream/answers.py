@@ -15,6 +15,7 @@ from gateway_core.protocol.versions import (
     UNSUPPORTED_VERSION,
 )
 from gateway_core.registry.servers import Server
+from gateway_core.registry.upstream_auth import NoAuth
 from gateway_core.upstream.spoken import doubt
 
 MODERN_ERRORS: Final = frozenset(
@@ -81,15 +82,8 @@ def is_tool_error(message: Message) -> bool:
 def refused(status: int, headers: Mapping[str, str], server: Server) -> UpstreamError:
     """What an HTTP status without a usable body means for the person who called."""
     name = server.name
-    if status in (401, 403) and server.identity is not None and server.identity.method == "bearer":
-        told = f"{name} refused the token that you came with (HTTP {status}), which the gateway passes on to it. "
-        return UpstreamRefused(f"{told}Whoever gave you the token knows what it opens.", reason=f"upstream_{status}")
     if status in (401, 403):
-        return UpstreamRefused(
-            f"{name} refused the gateway's own credential (HTTP {status}). "
-            "Whoever administers this server here should check its authentication settings.",
-            reason=f"upstream_{status}",
-        )
+        return _unwelcome(status, server)
     if status == 429:
         wait = headers.get("retry-after", "")
         when = f" It says: retry after {wait} s." if wait.isdigit() else ""
@@ -105,4 +99,24 @@ def refused(status: int, headers: Mapping[str, str], server: Server) -> Upstream
     return UpstreamGarbage(
         f"{name} gave an answer that is no MCP (HTTP {status}).{doubt(server, besides='its URL')}",
         reason="upstream_not_mcp",
+    )
+
+
+def _unwelcome(status: int, server: Server) -> UpstreamRefused:
+    """Whose credential it was that a server did not take, and who can do something about it."""
+    reason, identity = f"upstream_{status}", server.identity
+    if identity is not None and identity.method == "bearer":
+        told = (
+            f"{server.name} refused the token that you came with (HTTP {status}), which the gateway passes on to it. "
+        )
+        return UpstreamRefused(f"{told}Whoever gave you the token knows what it opens.", reason=reason)
+    if isinstance(server.auth, NoAuth) and identity is None:
+        does = "demands a log-in" if status == 401 else "refused the call"
+        told = (
+            f"{server.name} {does} (HTTP {status}), and its auth here is `none`: the gateway has no credential for it. "
+        )
+        return UpstreamRefused(f"{told}Whoever administers this server here should set its `auth`.", reason=reason)
+    told = f"{server.name} refused the gateway's own credential (HTTP {status}). "
+    return UpstreamRefused(
+        f"{told}Whoever administers this server here should check its authentication settings.", reason=reason
     )

@@ -22,7 +22,8 @@ CLOCKS_DIFFER_S: Final = 60
 State = Literal["ok", "needs_consent", "broken"]
 """`needs_consent`: somebody has to connect it again. `broken`: the authorization server refuses, for another reason."""
 ShownState = Literal["ok", "expiring", "needs_consent", "broken"]
-"""As people see it. `expiring`: it works until its token ends, and nothing renews that at the moment."""
+"""As people see it. `expiring`: it works until its token ends, and nothing renews that at the moment. `broken` is
+also one that has ended since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,9 @@ class Connection:
         """How it stands at `now`, whether or not a call has found that out."""
         if self.state != "ok" or self.expires_at is None or (self.renewable and not self.failures):
             return self.state
-        return "needs_consent" if now >= self.expires_at and not self.renewable else "expiring"
+        if now < self.expires_at:
+            return "expiring"
+        return "broken" if self.renewable else "needs_consent"
 
     @property
     def key(self) -> Key:

@@ -16,12 +16,11 @@ from gateway_core.upstream.reading import read_answer
 from gateway_core.upstream.sessions import Guest, end_session, open_session
 from gateway_core.upstream.spoken import Spoken
 from gateway_core.upstream.sse_sessions import open_sse
+from gateway_core.upstream.token_answers import public_words
 
 ID: Final = "gatehouse-list"
 MAX_PAGES: Final = 20
 """Pages of one list. A server whose cursors lead round in circles is left after as many."""
-MAX_WORDS: Final = 200
-"""Characters that are repeated of what a server says about an error."""
 
 Params = dict[str, Any]
 Ask = Callable[[Params], Awaitable[Message]]
@@ -90,7 +89,7 @@ class Listing:
         if answer.kind == "error" and error_code(answer) == METHOD_NOT_FOUND:
             return {"tools": []}
         if answer.kind == "error":
-            raise UpstreamRefused(f"{name} refuses tools/list{_words_of(answer)}.")
+            raise UpstreamRefused(f"{name} refuses tools/list{_words_of(answer)}")
         result = answer.value["result"]
         if not isinstance(result, dict) or not isinstance(result.get("tools"), list):
             raise UpstreamGarbage(f"{name} answers tools/list with no list of tools.")
@@ -120,4 +119,5 @@ def _legacy(params: Params) -> Call:
 def _words_of(answer: Message) -> str:
     error = answer.value["error"]
     words = error.get("message") if isinstance(error, dict) else None
-    return f": {words[:MAX_WORDS].rstrip('. ')}" if isinstance(words, str) and words else ""
+    said = public_words(words, frozenset())
+    return f": {said}" if said else "."

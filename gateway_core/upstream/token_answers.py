@@ -149,7 +149,7 @@ def public_words(text: object, sent: frozenset[str]) -> str:
         return ""
     words = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * MAX_WORDS]).split())
     words = words[:MAX_WORDS].rstrip(". ")
-    return f"{words}." if words else ""
+    return words if words.endswith(("?", "!", "…")) or not words else f"{words}."
 
 
 def _usable(token: object) -> bool:

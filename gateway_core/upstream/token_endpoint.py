@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote_plus, urlencode
 
-from gateway_core.egress import Egress
+from gateway_core.egress import Egress, NotReached
 from gateway_core.errors import UpstreamError, UpstreamUnreachable
 from gateway_core.parts import part
 from gateway_core.ports import Clock
@@ -155,6 +155,9 @@ class TokenEndpoints:
                 "POST", request.endpoint, headers, body.encode(), deadline=deadline, max_bytes=MAX_BYTES
             ) as response:
                 text = await response.read()
+        except NotReached as error:
+            why = f" ({error.cause})" if error.cause else ""
+            return Unreachable(f"It cannot be reached{why}.")
         except UpstreamUnreachable as error:
             return Unreachable(error.message)
         except UpstreamError as error:

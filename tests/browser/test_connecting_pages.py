@@ -72,6 +72,8 @@ def test_a_person_connects_an_account_sees_it_and_takes_it_away_without_any_scri
         page.get_by_role("button", name="Continue to 127.0.0.1").click()
         expect(page.get_by_role("heading", name="Nothing was connected")).to_be_visible()
         expect(page.get_by_text("You did not allow this gateway to use your account at Tracker")).to_be_visible()
+        page.get_by_role("link", name="Try to connect it again").click()
+        expect(page.get_by_role("heading", name="Connect Tracker?")).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -86,7 +88,9 @@ def test_every_page_of_it_is_accessible_and_fits(tmp_path, browser, scheme, widt
             page.get_by_role("button", name=re.compile("Continue")).click()
             check(page, "Tracker is connected")
         with tracking(gate) as server:
-            page.goto(gate.origin + PAGE)
+            page.goto(f"{gate.origin}/oauth/account")
+            check(page, "My access")
+            page.get_by_role("link", name="Connect Tracker", exact=True).click()
             check(page, "Connect Tracker?")
             page.get_by_role("button", name=re.compile("Continue")).click()
             page.goto(f"{gate.origin}/oauth/account")

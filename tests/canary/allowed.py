@@ -27,7 +27,7 @@ class Allowed:
 
 _LINK: Final = "an invitation|set-up token|what was sealed"
 ALLOWED: Final[tuple[Allowed, ...]] = (
-    Allowed("answer", r"^POST /token 200$", "", "This is where tokens are given."),
+    Allowed("answer", r"^POST /token 200$", "token", "This is where tokens are given."),
     Allowed("answer", r"^POST /api/v1/keys 201$", "an API key", "A new key is shown once.", r'"key":"'),
     Allowed("answer", r"^POST /api/v1/clients 201$", "client secret", "It is shown once.", r'"secret":"'),
     Allowed("answer", r"^POST /register 201$", "client secret", "It is shown once (RFC 7591).", r'"client_secret": ?"'),

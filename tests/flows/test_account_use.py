@@ -102,3 +102,19 @@ async def test_how_an_account_stands_is_said_in_words(tmp_path, changed, state, 
         assert page.well == (state == "ok")
         if state == "expiring":
             assert page.state.startswith(f"Works until {minute(now + HOUR)}. ")
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"failures": 2, "why": "It answered HTTP 500."},
+         "Its token ended on {}; it could not be renewed: It answered HTTP 500."),
+        ({"renewable": False},
+         "Needs you again. Its token ended on {}; the server gave nothing to renew it with."),
+    ],
+)  # fmt: skip
+async def test_an_account_that_has_ended_before_any_call_found_out_is_not_said_to_work(tmp_path, changed, words):
+    async with linear(tmp_path) as at:
+        made, ends = replace(await at.connect(), **changed), at.gw.clock[0] + HOUR
+        page = shown_account(made, None, path="", now=ends)
+        assert (page.state, page.well) == (words.format(minute(ends)), False)

@@ -154,6 +154,25 @@ async def test_the_list_of_servers_says_how_and_whose_and_neither_a_secret_nor_i
         assert not any(word in listed.text for word in ("s3cret-value", "linear-client", "prod-value"))
 
 
+@pytest.mark.parametrize(
+    ("auth", "field", "words"),
+    [
+        ({**CLIENT, "client_secret": "abc"}, "client_secret",
+         "write {secret: NAME}, and set it with: gatehouse secrets set NAME"),
+        ({"client_id": "x"}, "auth",
+         "the field 'type' is missing; there are: none, headers, oauth, client_credentials, token_exchange"),
+        ({"type": "oidc"}, "auth",
+         "there is no type 'oidc' (there is: 'none', 'headers', 'oauth', 'client_credentials', 'token_exchange')"),
+    ],
+)  # fmt: skip
+async def test_what_an_account_is_written_without_is_told_in_the_words_of_the_file(tmp_path, auth: Json, field, words):
+    async with gateway(tmp_path, {}) as gw:
+        key = await gw.admin.secrets.get("admin-key")
+        answer = await gw.post("/api/v1/apply", {"config": config(auth=auth)}, key)
+        (problem,) = answer.json()["problems"]
+        assert (answer.status_code, problem["path"][-1], problem["message"]) == (422, field, words)
+
+
 OAUTH_URLS = ("issuer", "authorization_endpoint", "token_endpoint", "revocation_endpoint")
 NO_URLS = {
     "http://login.example.com/x": "The URL must start with https://.",

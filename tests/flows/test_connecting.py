@@ -33,7 +33,10 @@ async def test_from_a_refused_call_over_the_log_in_there_to_the_same_call_that_g
         assert "Signed in as ben@example.com" in page.text
         page = await browser.open(at.tracker.visit(await left(browser, found[1]), "ben"))
         assert (page.status, page.url.partition("?")[0]) == (200, "http://127.0.0.1:8787/oauth/connected")
-        assert "Tracker is connected Go back to flow and ask for the same once more." in page.text
+        assert (
+            "Tracker is connected Go back to flow and continue there; if it does not go on by itself, ask for the same "
+            "once more."
+        ) in page.text
         assert at.tracker.tokens.keys() >= {"access-1-ben", "refresh-1-ben"}
         assert "I am ben." in await at.called(key)
         made = await kept(at, Holder("user", ben.id))
@@ -90,8 +93,16 @@ async def test_what_comes_back_in_another_browser_or_as_another_person_connects_
         for browser in (eve, at.at.browser(), at.at.ana):
             page = await browser.open(back)
             assert (page.status, "nothing was connected" in page.text.lower()) == (400, True)
+        # Who logged in there may be somebody else than who began it, so it is good for nobody any more.
+        assert (await ben.open(back)).status == 400
         assert at.tracker.forms == []
-        # It was not used up by that.
+        for browser in (eve, at.at.browser()):
+            spoilt = at.tracker.visit(await left(ben), "ben")
+            assert (await browser.open(spoilt)).status == 400
+            assert (await ben.open(spoilt)).status == 400
+        # An answer that is none of ours spoils nothing.
+        back = at.tracker.visit(await left(ben), "ben")
+        assert (await eve.open(at.tracker.visit(await left(eve), "eve", state="A" * 43))).status == 400
         assert (await ben.open(back)).status == 200
         assert await kept(at, Holder("user", member.id)) is not None
 
@@ -155,6 +166,8 @@ async def test_who_says_no_there_hears_that_nothing_was_connected(tmp_path):
     async with scene(tmp_path) as at:
         page = await at.at.ana.open(at.tracker.visit(await left(at.at.ana), error="access_denied"))
         assert "You did not allow this gateway to use your account at Tracker, so nothing was connected." in page.text
+        assert f'<a href="{PAGE}">Try to connect it again</a>' in page.response.text
+        assert "Open My access" in page.text
         page = await at.at.ana.open(
             at.tracker.visit(await left(at.at.ana), error="inv<b>alid\u202e", iss=at.tracker.url)
         )

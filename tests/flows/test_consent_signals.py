@@ -8,7 +8,8 @@ import pytest
 from tests.flows.actors import PUBLIC
 from tests.flows.gateways import INITIALIZE, MODERN_META, call, events
 from tests.flows.linear import URL, Linear, linear
-from tests.flows.upstreams import Asked, Json, result, weather
+from tests.flows.token_servers import connections_of
+from tests.flows.upstreams import Asked, Json, result, text, weather
 from tests.flows.visitors import CAPABILITIES, ModernVisitor, retry
 
 CALL: Json = {"name": "forecast", "arguments": {"city": "Ulm"}}
@@ -99,6 +100,41 @@ async def test_it_goes_through_to_a_server_of_either_era(tmp_path, speaks):
         answered = await client.ask("tools/call", retry(CALL, asked, DONE), id=2)
         assert answered["result"]["content"][0]["text"] == "Sunny."
         assert len(at.upstream.calls("tools/call")) == 1
+
+
+@pytest.mark.parametrize("size", [10, 9_000])
+async def test_what_a_server_was_told_already_reaches_it_over_a_permission_that_ended_in_between(tmp_path, size):
+    answers: Json = {"q": {"action": "accept", "content": {"city": "U" * size}}}
+
+    async def curious(asked: Asked) -> None:
+        if "requestState" in asked.message["params"]:
+            await asked.respond.json(text(asked, "Sunny."))
+        else:
+            question = {"method": "elicitation/create", "params": {"message": "Where?", "requestedSchema": {}}}
+            wanted = {"resultType": "input_required", "inputRequests": {"q": question}, "requestState": "its own"}
+            await asked.respond.json(result(asked, wanted))
+
+    async with linear(tmp_path, answer=curious) as at:
+        client = visitor(at)
+        made = await at.connect()
+        asked = (await client.ask("tools/call", CALL))["result"]
+        assert asked["requestState"] == "its own"
+        await connections_of(at.gw).remove(made)
+        params = {**CALL, "inputResponses": answers, "requestState": "its own"}
+        for _ in range(2):
+            asked = (await client.ask("tools/call", params))["result"]
+            assert "authorize" in asked["inputRequests"]
+            params = retry(CALL, asked, DONE)
+        await at.connect()
+        last = (await client.ask("tools/call", params))["result"]
+        sent = at.upstream.calls("tools/call")[-1].message["params"]
+        if size < 100:
+            assert last["content"][0]["text"] == "Sunny."
+            assert (sent["inputResponses"], sent["requestState"]) == (answers, "its own")
+        else:
+            # Too much to be carried about: the server asks once more.
+            assert last["requestState"] == "its own"
+            assert "inputResponses" not in sent
 
 
 async def test_who_says_done_too_early_is_asked_again_eight_times_and_then_told_in_words(tmp_path):
@@ -200,6 +236,22 @@ async def test_at_connect_a_legacy_client_is_told_with_the_link(tmp_path):
         assert error["code"] == -31003
         assert error["data"]["authorization_url"] == link_in(error["message"])
         assert "mcp-session-id" not in response.headers
+
+
+async def test_a_legacy_client_may_leave_without_an_account(tmp_path):
+    async def with_id(asked: Asked) -> None:
+        value = {"protocolVersion": "2025-11-25", "capabilities": {}}
+        await asked.respond.json(result(asked, value), headers={"mcp-session-id": "s-1"})
+
+    async with linear(tmp_path, answer=with_id, speaks=("legacy",)) as at:
+        made = await at.connect()
+        opened = await at.gw.post(URL, INITIALIZE, at.key)
+        session = {"mcp-session-id": opened.headers["mcp-session-id"], "authorization": f"Bearer {at.key}"}
+        await connections_of(at.gw).remove(made)
+        ended = await at.gw.http.delete(at.gw.url + URL, headers=session)
+        assert ended.status_code == 200
+        again = await at.gw.http.delete(at.gw.url + URL, headers=session)
+        assert again.status_code == 404
 
 
 COPILOT: Json = {"name": "copilot-cli", "version": "1.0.102"}

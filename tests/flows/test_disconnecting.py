@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from gateway_core.connect.kept_clients import KeptClients
+from gateway_core.errors import StoreUnavailable
 from gateway_core.ports import Key
 from gateway_core.storage import keys
 from tests.flows.actors import admin_key, ask, granted, workspace_id
@@ -33,6 +35,38 @@ async def test_my_access_lists_my_accounts_in_words_and_leads_to_connecting_agai
         page = await at.at.ana.open(ACCOUNT)
         assert "Needs you again." in page.text
         assert "Now connected on" in (await at.at.ana.open(PAGE)).text
+
+
+async def test_my_access_leads_to_each_account_of_ones_own_that_is_not_connected_yet(tmp_path):
+    link = f'<a href="{PAGE}">Connect <bdi>Tracker</bdi></a>'
+    async with scene(tmp_path) as at:
+        page = (await at.at.ana.open(ACCOUNT)).response.text
+        # None of a server that is used without an account.
+        assert (link in page, page.count('href="/connect/')) == (True, 1)
+        await at.at.ana.open(at.tracker.visit(await left(at.at.ana)))
+        assert link not in (await at.at.ana.open(ACCOUNT)).response.text
+        ben, _ = await at.at.member("ben@example.com", "research")
+        assert link in (await ben.open(ACCOUNT)).response.text
+        # Somebody else connects that one, for everybody.
+        await at.set_up({"granularity": "workspace"})
+        assert link not in (await ben.open(ACCOUNT)).response.text
+
+
+@pytest.mark.parametrize(("granularity", "holder"), [("workspace", "research"), ("organisation", "org")])
+async def test_pages_and_api_say_how_an_account_that_others_use_is_ended(tmp_path, granularity, holder):
+    async with scene(tmp_path, {"granularity": granularity}) as at:
+        ends = f"gatehouse connections disconnect tracker {holder}"
+        assert f"It is ended on its own page , or with {ends} , or at" in (await at.at.ana.open(PAGE)).text
+        page = await at.at.ana.open(at.tracker.visit(await left(at.at.ana)))
+        assert f"It is ended on its own page , or with {ends} ." in page.text, page.text
+        assert f'<a href="{PAGE}">its own page</a>' in page.response.text
+        assert "You end it under My access" not in page.text
+        _, ben = await at.at.member("ben@example.com", "research")
+        _, eve = await at.at.member("eve@example.com", "sales")
+        for member, told in ((ben, ends), (eve, "no account at 'tracker'.")):
+            _, token = await granted(at.gw, member.id)
+            gone = await ask(at.gw, token, "DELETE", "/me/connections/tracker")
+            assert (gone.status_code, gone.json()["detail"].endswith(told)) == (404, True), gone.text
 
 
 @pytest.mark.parametrize("where", [ACCOUNT, f"{PAGE}/disconnect"])
@@ -65,6 +99,33 @@ async def test_an_account_is_gone_here_whatever_the_authorization_server_does(tm
             assert told in page.text
             assert "you have not connected your account there" in await at.called(key)
             at.tracker.said = {"revocation_endpoint": None}
+
+
+async def test_with_the_last_account_goes_who_the_gateway_was_there_so_that_connecting_registers_anew(tmp_path):
+    async with scene(tmp_path) as at:
+        ben, _ = await at.at.member("ben@example.com", "research")
+        for browser in (ben, at.at.ana):
+            await browser.open(at.tracker.visit(await left(browser)))
+        # The authorization server has lost its clients, which its log-in page alone will tell.
+        assert at.tracker.clients.pop("client-1") == "none"
+        for browser, now in ((ben, "client-1"), (at.at.ana, "client-2")):
+            await browser.submit(await browser.open(PAGE), f"{PAGE}/disconnect")
+            assert f"client_id={now}&" in await left(browser)
+        await at.at.ana.open(at.tracker.visit(await left(at.at.ana)))
+        assert "I am ana." in await at.called(await at.key("ana@example.com"))
+
+
+async def test_a_client_that_cannot_be_forgotten_keeps_no_account(tmp_path, monkeypatch):
+    async with scene(tmp_path) as at:
+        await at.at.ana.open(at.tracker.visit(await left(at.at.ana)))
+        page = await at.at.ana.open(PAGE)
+
+        async def unavailable(*_: str) -> None:
+            raise StoreUnavailable("The store does not answer.")
+
+        monkeypatch.setattr(KeptClients, "forget", unavailable)
+        page = await at.at.ana.submit(page, f"{PAGE}/disconnect")
+        assert "That account is disconnected" in page.text
 
 
 async def test_nobody_disconnects_what_is_not_theirs_from_a_page(tmp_path):
@@ -185,7 +246,16 @@ async def test_the_command_line_opens_the_page_and_lists_and_takes_accounts_away
             await logged_in(desk, browser)
             path = "/connect/demo-team/tracker"
             assert desk.told("connect", "tracker", "--no-browser") == f"{desk.url}{path}\n"
-            assert desk.told("connect", "demo", "--workspace", "x", "--no-browser") == f"{desk.url}/connect/x/demo\n"
+            chosen = ("tracker", "--workspace", "demo-team", "--no-browser")
+            assert desk.told("connect", *chosen) == desk.told("connect", *chosen, *key) == f"{desk.url}{path}\n"
+            said = desk.refused("connect", "demo", "--no-browser")
+            assert said.startswith("demo is used without an account that people connect (its auth is of type none)")
+            assert "There is no workspace 'x' (there is: demo-team)." in desk.refused(
+                "connect", "tracker", "--workspace", "x"
+            )
+            assert "There is no server 'nothing'" in desk.refused(
+                "connect", "nothing", "--workspace", "demo-team", *key
+            )
             assert "There is no server 'nothing' that you can use." in desk.refused("connect", "nothing")
             assert "--workspace" in desk.refused("connect", "tracker", *key)
             assert (await browser.open(server.visit(await left(browser, path)))).status == 200

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+from pathlib import Path
 
+from gateway_core.cli.doctor import TITLES
 from tests.flows.desks import Desk
 from tests.flows.tracker import tracker
 from tests.flows.upstreams import Asked, unaided
@@ -62,9 +64,16 @@ async def test_programs_get_everything_as_json_with_the_same_end(desk: Desk):
         assert server.registrations == []
 
 
+def test_the_readme_names_every_step_that_programs_read():
+    (line,) = [line for line in Path("README.md").read_text().splitlines() if line.startswith("`--json` is for")]
+    assert [name for name in TITLES if f"`{name}`" not in line] == []
+
+
 async def test_what_cannot_be_looked_at_is_said_in_one_sentence(desk: Desk):
     refused = await asyncio.to_thread(desk.refused, "doctor", "nothing", *_key(desk))
     assert refused.startswith("There is no server 'nothing' that you can look at. 'gatehouse servers list' shows them.")
+    done = await asyncio.to_thread(desk.run, "doctor", "nothing", "--json", *_key(desk))
+    assert (done.returncode, json.loads(done.stdout), done.stderr) == (1, {"error": refused.rstrip()}, "")
     async with tracker() as server:
         await _register(desk, "own", f"{server.url}/mcp", "{type: oauth}")
         told = await asyncio.to_thread(desk.told, "doctor", "own", *_key(desk))

@@ -167,8 +167,8 @@ async def test_a_server_that_is_down_is_asked_again_next_time_and_no_call_was_se
 
 
 REFUSALS = {
-    401: "refused the gateway's own credential (HTTP 401).",
-    403: "refused the gateway's own credential (HTTP 403).",
+    401: "demands a log-in (HTTP 401), and its auth here is `none`",
+    403: "refused the call (HTTP 403), and its auth here is `none`",
     429: "is limiting requests (HTTP 429).",
     500: "failed (HTTP 500). Try again later.",
     503: "failed (HTTP 503). Try again later.",

@@ -1,6 +1,11 @@
 """What a look at a server shows of its answers: how many tools there are, and no credential, whatever it sends."""
 
+import base64
+import html
 import json
+from urllib.parse import quote
+
+import pytest
 
 from tests.flows.gateways import gateway
 from tests.flows.test_examining import failed, looked, outcomes, owner
@@ -60,6 +65,42 @@ async def test_no_credential_is_shown_whatever_a_server_makes_of_it(tmp_path):
         assert "good for nothing" in text
         assert "(removed)" in text
         assert not [secret[at : at + 8] for at in range(len(secret) - 7) if secret[at : at + 8] in text]
+
+
+WORDS = 'sk/live+0123456789 "second"&part~?>~?>~?>~?=='
+SPELT = {
+    "as it is": lambda sent: sent,
+    "in capitals": str.upper,
+    "in a URL": lambda sent: quote(sent, safe=""),
+    "in a page": html.escape,
+    "in JSON": lambda sent: json.dumps(sent)[1:-1],
+    "in hex": lambda sent: sent.encode().hex(),
+    "in base64": lambda sent: base64.b64encode(f"Key {sent}".encode()).decode(),
+    "in base64 of URLs": lambda sent: base64.urlsafe_b64encode(f"x: {sent}".encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("spelt", SPELT)
+async def test_no_credential_is_shown_however_it_is_spelt(tmp_path, spelt):
+    """A header of two words, and a key in the URL."""
+    key = "0123 key of the/URL"
+    shown = [SPELT[spelt](WORDS), SPELT[spelt](key)]
+
+    async def repeating(asked: Asked) -> None:
+        keyed = shown if asked.headers.get("x-account") == WORDS else shown[1:]
+        await asked.respond.raw(" | ".join(("No use:", *keyed)).encode(), 400, {"content-type": "text/plain"})
+
+    headers = {"type": "headers", "headers": {"X-Account": {"secret": "rude-key"}}}
+    async with unaided(repeating) as server, gateway(tmp_path, {}) as gw:
+        await gw.admin.set_secret("rude-key", WORDS)
+        url = f"{server.url}?via={quote(key, safe='')}"
+        await gw.apply({"servers": [{"slug": "rude", "url": url, "workspaces": ["research"], "auth": headers}]})
+        found = await looked(gw, "rude")
+        bodies = [step["exchange"]["body"] for step in found["steps"] if step["exchange"] is not None]
+        assert len([body for body in bodies if body.startswith("No use: ") and "(removed)" in body]) == len(bodies) > 1
+        # Letters at the edges of base64 hold bits of what stands beside it.
+        pieces = [said[at : at + 8] for said in shown for at in range(8, len(said) - 11)]
+        assert not [piece for piece in pieces if any(piece in body for body in bodies)]
 
 
 async def test_no_token_is_shown_that_an_authorization_server_repeats(tmp_path):

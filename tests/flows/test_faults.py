@@ -77,8 +77,11 @@ async def test_a_modern_client_gets_a_complete_result_that_says_the_upstream_fai
 
 
 STATUSES = {
-    401: "refused the gateway's own credential (HTTP 401). Whoever administers this server here should check",
-    403: "refused the gateway's own credential (HTTP 403).",
+    401: (
+        "weather demands a log-in (HTTP 401), and its auth here is `none`: the gateway has no credential for it. "
+        "Whoever administers this server here should set its `auth`."
+    ),
+    403: "weather refused the call (HTTP 403), and its auth here is `none`: the gateway has no credential for it.",
     404: "gave an answer that is no MCP (HTTP 404). An administrator should check its URL.",
     429: "is limiting requests (HTTP 429). It says: retry after 30 s.",
     500: "failed (HTTP 500). Try again later.",

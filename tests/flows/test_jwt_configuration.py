@@ -116,7 +116,7 @@ BAD: dict[str, tuple[Json, str]] = {
     "keys that are none": (without("jwks_uri", jwks={"keys": "x"}), "a key set is written {keys"),
     "too many keys": (without("jwks_uri", jwks={"keys": [{"x": "y" * 33_000}]}), "at most 32 KB"),
     "a secret in the file": (
-        without("jwks_uri", introspection={**ASKED, "client_secret": "s3cret"}), "valid dictionary or instance",
+        without("jwks_uri", introspection={**ASKED, "client_secret": "s3cret"}), "write {secret: NAME}",
     ),
     "a header of MCP": ({**VALID, "header": "Mcp-Session-Id"}, "holds something else already"),
     "a header for API keys": ({**VALID, "header": "X-Api-Key"}, "holds something else already"),

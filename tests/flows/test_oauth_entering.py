@@ -176,6 +176,10 @@ async def test_the_way_back_works_in_the_same_browser_alone_and_once(tmp_path):
         stolen = await mallory.open(f"/oauth/callback?{query}")
         assert stolen.status == 403
         assert "begun in another browser" in stolen.text
+        # Whoever could read the address of the answer must not bring it back where the log-in was begun, either.
+        assert (await ana.open(f"/oauth/callback?{query}")).status == 403
+        away = await ana.submit(await ana.open(await gw.oauth.setup_link()), "/oauth/setup")
+        query = await signed_in_at(away.url)
         assert (await ana.open(f"/oauth/callback?{query}")).text.startswith("My access")
         again = await ana.open(f"/oauth/callback?{query}")
         assert "My access You were signed in here already." in again.text

@@ -84,7 +84,7 @@ async def test_a_servers_own_answers_stay_its_own_whatever_was_said(tmp_path):
             assert (await gw.post("/linear/mcp", INITIALIZE)).json()["error"] == error
 
 
-UNABLE = {401: "refused the gateway's own credential", 503: "failed (HTTP 503)", 302: "redirects to another address"}
+UNABLE = {401: "demands a log-in (HTTP 401)", 503: "failed (HTTP 503)", 302: "redirects to another address"}
 
 
 @pytest.mark.parametrize(("status", "words"), UNABLE.items(), ids=map(str, UNABLE))

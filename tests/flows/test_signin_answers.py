@@ -16,10 +16,14 @@ SECRETS = ("ghs_", "s3cret", "code=", "eyJ")
 async def test_an_answer_works_once_and_in_the_browser_that_asked_for_it(tmp_path):
     async with with_provider(tmp_path) as (signing, _):
         browser = new_value()
-        query = await signing.back(browser)
         for other in (None, "", "short", new_value()):
+            query = await signing.back(browser)
             with pytest.raises(SignInFailed, match="another browser"):
                 await signing.provider.finish(query, browser=other)
+            # Whoever logged in there may not be who began it: it is good for nobody any more.
+            with pytest.raises(SignInFailed, match="finished already"):
+                await signing.provider.finish(query, browser=browser)
+        query = await signing.back(browser)
         assert await signing.provider.finish(query, browser=browser)
         with pytest.raises(SignInFailed, match="finished already"):
             await signing.provider.finish(query, browser=browser)

@@ -209,12 +209,7 @@ async def test_who_clicks_twice_on_become_the_owner_is_the_owner_once(tmp_path):
 async def test_who_cancels_at_the_provider_is_led_back_to_their_own_request(tmp_path):
     async with tabs(tmp_path) as at:
         at.one.refused()
-        stranger = at.at.browser()
-        await stranger.open("/oauth/signin")
         onward = f'href="/oauth/signin?next={quote(at.one.asked, safe="")}&amp;as=another"'
-        # Another browser hears nothing of it, and does not use it up.
-        told = await at.one.back(stranger)
-        assert (told.status, at.one.client.state in told.response.text) == (403, False)
         cancelled = await at.one.back(at.ben)
         assert cancelled.status == 403
         assert onward in cancelled.response.text
@@ -222,3 +217,12 @@ async def test_who_cancels_at_the_provider_is_led_back_to_their_own_request(tmp_
             await at.ben.open(f"/oauth/signin?next={quote(at.one.asked, safe='')}"), "/oauth/signin"
         )
         await at.one.gets_tokens(at.ben, await at.ben.open(f"/oauth/callback?{await signed_in_at(away.url)}"))
+
+
+async def test_another_browser_hears_nothing_of_a_sign_in_that_was_cancelled(tmp_path):
+    async with tabs(tmp_path) as at:
+        at.one.refused()
+        stranger = at.at.browser()
+        await stranger.open("/oauth/signin")
+        told = await at.one.back(stranger)
+        assert (told.status, at.one.client.state in told.response.text) == (403, False)

@@ -261,7 +261,7 @@ async def test_two_processes_hold_an_entered_client_to_one_authorization_server(
         (201, b"[]", "it answers with something that is JSON, but no object"),
         (201, {"client_id": "c1", "redirect_uris": ["https://evil.example/"]},
          "it has registered another redirect URI than the gateway's"),
-        (201, b" " * 70_000, "The server's answer is larger than 65536 bytes"),
+        (201, b" " * 70_000, "it gave no answer that can be used (The server's answer is larger than 65536 bytes)"),
     ],
 )  # fmt: skip
 async def test_a_registration_that_is_refused_says_why_and_what_to_enter_instead(

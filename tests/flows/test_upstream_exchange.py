@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway_core.upstream.auth import token_exchange
+from tests.evil import closed_port
 from tests.flows.foreign import EC, ISSUER, public, token
 from tests.flows.gateways import NOW
 from tests.flows.linear import linear
@@ -85,6 +86,16 @@ async def test_a_token_that_is_not_exchanged_is_told_why(tmp_path, refusal, told
         at.tokens.refusal = refusal
         assert await at.said(token(alg="ES256")) == told
         assert at.upstream.seen == []
+
+
+async def test_an_authorization_server_that_cannot_be_reached_is_named_and_nothing_was_called(tmp_path):
+    gone = f"http://127.0.0.1:{closed_port()}"
+    async with exchanging(tmp_path, token_endpoint=None, issuer=gone) as at:
+        assert await at.said(token(alg="ES256")) == (
+            f"Linear was not called: The authorization server '{gone}' of Linear cannot be reached. Try again in a "
+            "moment."
+        )
+        assert at.upstream.calls("tools/call") == []
 
 
 async def test_whoever_has_nothing_to_exchange_is_told_what_it_takes(tmp_path):

@@ -10,6 +10,7 @@ from joserfc.jwk import ECKey
 
 from gateway_core.upstream.connections import Connection
 from gateway_core.upstream.holders import Holder
+from tests.evil import closed_port
 from tests.flows.actors import workspace_id
 from tests.flows.gateways import call
 from tests.flows.linear import Linear, linear
@@ -70,10 +71,13 @@ async def test_a_refused_account_is_told_with_the_reason_asked_for_again_half_a_
     async with own(tmp_path, refusal={"error": "invalid_scope", "error_description": "No scope 'x'"}) as at:
         told = (
             "The authorization server of Linear gives the gateway no new token. It says invalid_scope: No scope 'x'. "
-            "Whoever administers this server here should check its `auth` settings."
+            "Your call was not carried out. This answer stands for {} s: try again after that. Whoever "
+            "administers this server here should check its `auth` settings."
         )
-        for _ in range(3):
-            assert await at.said() == told
+        for left_s in (30, 18, 6):
+            assert await at.said() == told.format(left_s)
+            at.gw.clock[0] += 12
+        at.gw.clock[0] -= 36
         assert len(at.tokens.forms) == 1
         assert at.upstream.seen == []
         assert at.gw.records.lines[-1]["reason"] == "account_refused"
@@ -83,6 +87,17 @@ async def test_a_refused_account_is_told_with_the_reason_asked_for_again_half_a_
         at.gw.clock[0] += 30
         assert await at.said() == "Sunny."
         assert (await account(at)).state == "ok"
+
+
+async def test_a_token_endpoint_that_is_down_is_named_and_the_call_was_not_carried_out(tmp_path):
+    async with own(tmp_path) as at:
+        gone = f"http://127.0.0.1:{closed_port()}/token"
+        await at.set_up(auth={**OWN, "token_endpoint": gone})
+        assert await at.said() == (
+            "The authorization server of Linear gives the gateway no new token. It cannot be reached. Your call was "
+            "not carried out. This answer stands for 2 s: try again after that. Whoever administers this server here "
+            "should check its `auth` settings."
+        )
 
 
 async def test_a_secret_that_is_not_set_is_named_and_nothing_is_asked(tmp_path):
@@ -138,6 +153,14 @@ async def test_what_is_left_out_is_found_out_as_for_people(tmp_path):
             "client_id": CLIENT, "client_secret": SECRET,
         }  # fmt: skip
         assert (await account(at)).issuer == issuer
+        # Where it cannot be reached, the words say which server, and that nothing was done.
+        gone = f"http://127.0.0.1:{closed_port()}"
+        elsewhere = {**OWN, "issuer": gone, "scopes": ["a"]}
+        await at.set_up(auth=elsewhere)
+        assert await at.said() == (
+            f"Your call to Linear was not carried out: The authorization server '{gone}' of Linear cannot be reached. "
+            "Try again in a moment."
+        )
         # Where nothing is to be found, the words say what to enter.
         at.tokens.metadata = None
         await at.set_up(auth={**OWN, "scopes": ["other"]})
@@ -195,8 +218,9 @@ async def test_a_server_that_takes_no_token_of_the_gateway_is_told_and_not_asked
             at.tokens.extra = {"access_token": "always-the-same"}
         for _ in range(3):
             assert await at.said() == (
-                "Linear refused the access that it had been given (HTTP 401). Whoever administers this server here "
-                "should check its `auth` settings."
+                "Linear refused the access that it had been given (HTTP 401). Your call was not carried out. This "
+                "answer stands for 30 s: try again after that. Whoever administers this server here should "
+                "check its `auth` settings."
             )
         # One renewal, and what comes of it is sent where it is another; from then on what there is, once for each call.
         assert len(at.tokens.forms) == 2

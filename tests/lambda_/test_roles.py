@@ -49,6 +49,7 @@ WRITERS: dict[str, set[str]] = {
     "refresh_lease": {API, OAUTH, MCP},
     "member_connection": {API, OAUTH},
     "connect_attempt": {API, OAUTH},
+    "connect_browser": {API, OAUTH},
     "pending_consent": {API, OAUTH},
     "upstream_client": {API, OAUTH},
     "entered_client": {API, OAUTH},

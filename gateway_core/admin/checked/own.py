@@ -1,10 +1,11 @@
 """What is one member's own: their keys, what they let clients do, their accounts, and the servers that they can use."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 from gateway_core.access.api_keys import ApiKey
-from gateway_core.access.grants import Grant
+from gateway_core.access.grants import ORGANISATION_PLACE, Grant
 from gateway_core.access.roles import Actor
 from gateway_core.admin import api_keys
 from gateway_core.admin.administration import Administration
@@ -15,6 +16,9 @@ from gateway_core.errors import NotFound
 from gateway_core.issuer.grants import Grants
 from gateway_core.registry.members import Member
 from gateway_core.registry.reach import usable
+from gateway_core.registry.servers import Server
+from gateway_core.registry.upstream_auth import OAuth, granularity_of
+from gateway_core.registry.workspaces import Workspace
 from gateway_core.storage import keys
 from gateway_core.upstream.connections import Connection
 
@@ -75,23 +79,38 @@ class Own:
         Raises:
             NotFound: They have none there.
         """
-        servers = [stored.record for stored in (await self.admin.state()).servers.values()]
+        state = await self.admin.state()
+        servers = [stored.record for stored in state.servers.values()]
         for connection in await self.connections():
             # One of a server that is gone has no slug any more.
             found = next((one for one in servers if one.id == connection.server_id), None)
             if server in (connection.server_id, None if found is None else found.slug):
                 return await self.admin.let_go(connection, found, by=self.actor.id)
-        raise NotFound(f"You have connected no account at {server!r}.", reason="unknown_connection")
+        told = f"You have connected no account at {server!r}.{self._shared(server, state)}"
+        raise NotFound(told, reason="unknown_connection")
+
+    def _shared(self, server: str, state: State) -> str:
+        """How the account is ended that others use at a server, too; "" where there is none that they may know of."""
+        member = self.actor.member
+        used = [] if member is None else [one for one in _usable(member, state) if server in (one[1].slug, one[1].id)]
+        match granularity_of(used[0][1].auth) if used and isinstance(used[0][1].auth, OAuth) else None:
+            case "organisation":
+                whose, holder = "the whole organisation", ORGANISATION_PLACE
+            case "workspace":
+                whose, holder = "each workspace", used[0][0].slug if len(used) == 1 else "WORKSPACE"
+            case _:
+                return ""
+        ends = f"gatehouse connections disconnect {used[0][1].slug} {holder}"
+        return f" It is used with one account for {whose}; an administrator ends that with: {ends}"
 
 
 def reach(member: Member, state: State, limit: int) -> list[tuple[str, str]]:
     """The servers that a member can use, each in each workspace: slugs of workspace and server, in order, at most
     `limit`. Pure."""
+    return [(workspace.slug, server.slug) for workspace, server in islice(_usable(member, state), limit)]
+
+
+def _usable(member: Member, state: State) -> Iterator[tuple[Workspace, Server]]:
     workspaces = (stored.record for _, stored in sorted(state.workspaces.items()))
     servers = (stored.record for _, stored in sorted(state.servers.items()))
-    pairs = (
-        (workspace.slug, server.slug)
-        for workspace, inside in usable(member, workspaces, servers)
-        for server in inside
-    )  # fmt: skip
-    return list(islice(pairs, limit))
+    return ((workspace, server) for workspace, inside in usable(member, workspaces, servers) for server in inside)

@@ -24,7 +24,7 @@ from gateway_core.upstream.reading import is_stream, read_events
 OPEN_S: Final = 1.0
 """How long a call waits for the stream."""
 CLOSING_S: Final = 0.5
-"""How long a server may take to notice that the last stream was closed; until then it says that there is one."""
+"""How long a server may take to notice that we closed the last stream; until then it says that there is one."""
 AGAIN_S: Final = 0.05
 LIFE_S: Final = 600.0
 REFUSED_S: Final = 300.0
@@ -58,6 +58,8 @@ class SideStreams:
     _open: dict[Key, _Side] = field(default_factory=dict)
     _refused: dict[Key, float] = field(default_factory=dict)
     """Event loop time until which the server is not asked for a stream again."""
+    _closed: dict[Key, float] = field(default_factory=dict)
+    """Event loop time until which a server may not have noticed that this process has closed its stream."""
     _slow: dict[Key, float] = field(default_factory=dict)
     """Event loop time until which no call waits for the stream: the head of such an answer often comes with the first
     event only."""
@@ -102,7 +104,7 @@ class SideStreams:
             async with asyncio.timeout(OPEN_S):
                 await side.opened.wait()
         except TimeoutError:
-            _remember(self._slow, side.key)
+            _remember(self._slow, side.key, REFUSED_S)
             # Whoever else waits for it has waited long enough too.
             side.opened.set()
 
@@ -116,10 +118,10 @@ class SideStreams:
                 return
             async with response:
                 side.opened.set()
-                async with aclosing(read_events(response)) as events:
-                    async for event in events:
-                        if event.data:
-                            _pass_on(read_message(event.data.encode(), None, side.place.server.name), side)
+                try:
+                    await _hear_all(response, side)
+                finally:
+                    _remember(self._closed, side.key, CLOSING_S)
         except UpstreamError:
             # What came on it came; the calls have streams of their own.
             return
@@ -128,17 +130,17 @@ class SideStreams:
 
     async def _listened(self, side: _Side) -> Response | None:
         """The stream; None where the server gives none."""
-        began = asyncio.get_running_loop().time()
-        response = await self._asked(side, began + LIFE_S)
-        while response is not None and response.status == 409 and not _over(began + CLOSING_S):
+        deadline = asyncio.get_running_loop().time() + LIFE_S
+        response = await self._asked(side, deadline)
+        while response is not None and response.status == 409 and _lasts(self._closed, side.key):
             await response.close()
             await asyncio.sleep(AGAIN_S)
-            response = await self._asked(side, began + LIFE_S)
+            response = await self._asked(side, deadline)
         if response is not None and response.status == 200 and is_stream(response):
             return response
         if response is None or response.status != 409:
             # 409 says that the session has a stream already: another process's, which ends with its calls.
-            _remember(self._refused, side.key)
+            _remember(self._refused, side.key, REFUSED_S)
         if response is not None:
             await response.close()
         return None
@@ -149,6 +151,13 @@ class SideStreams:
             return await self.upstream.listen(place.server, place.dialect(None), None, deadline=deadline)
         except GatewayError:
             return None
+
+
+async def _hear_all(response: Response, side: _Side) -> None:
+    async with aclosing(read_events(response)) as events:
+        async for event in events:
+            if event.data:
+                _pass_on(read_message(event.data.encode(), None, side.place.server.name), side)
 
 
 def _leave(side: _Side, token: str) -> None:
@@ -174,7 +183,7 @@ def _lasts(known: dict[Key, float], key: Key) -> bool:
     return not _over(known.get(key, 0.0))
 
 
-def _remember(known: dict[Key, float], key: Key) -> None:
+def _remember(known: dict[Key, float], key: Key, for_s: float) -> None:
     if len(known) >= MAX_KNOWN:
         known.clear()
-    known[key] = asyncio.get_running_loop().time() + REFUSED_S
+    known[key] = asyncio.get_running_loop().time() + for_s

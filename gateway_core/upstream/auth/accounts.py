@@ -139,9 +139,9 @@ class Accounts:
         anew = source.consented and source.auth.client_id is None
         if connection.state == "needs_consent" or (connection.state == "broken" and anew):
             return await self._needed(asked, source, why)
-        if connection.state == "broken":
-            return Refused(f"{why} {MENDS}", reason="account_refused")
         left_s = connection.not_before - self.clock()
+        if connection.state == "broken":
+            return Refused(f"{why}{_again(left_s)} {MENDS}", reason="account_refused")
         if left_s > 0:
             told = f"{why} Your call was not carried out. Try again in {left_s} s."
             return UpstreamUnreachable(told, reason="access_not_renewed")
@@ -161,7 +161,7 @@ class Accounts:
             return await self._needed(asked, source, why)
         until = self.clock() + REFUSED_AGAIN_S
         await self._note(connection, lambda row: replace(row, state="broken", why=why, not_before=until))
-        return Refused(f"{why} {MENDS}", reason="account_refused")
+        return Refused(f"{why}{_again(REFUSED_AGAIN_S)} {MENDS}", reason="account_refused")
 
     async def _step_up(self, asked: Asked, source: Source, standing: Standing, challenge: Challenge) -> GatewayError:
         """What a caller hears whose server wants more permission than the account has given."""
@@ -230,6 +230,13 @@ def _not_connected(asked: Asked, source: Source) -> str:
             return f"{name} uses one account for the workspace {asked.behalf.workspace.name}, which is not connected."
         case "organisation":
             return f"{name} uses one account for the whole organisation, which is not connected."
+
+
+def _again(left_s: int) -> str:
+    """How long a refusal is remembered: whoever has mended its cause would take the old one for a new one."""
+    if left_s <= 0:
+        return ""
+    return f" Your call was not carried out. This answer stands for {left_s} s: try again after that."
 
 
 def _later(asked: Asked, problem: UpstreamUnreachable) -> UpstreamUnreachable:

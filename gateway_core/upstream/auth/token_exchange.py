@@ -86,7 +86,11 @@ class Exchanges:
             asking.exception()
 
     async def _exchanged(self, name: _Name, asked: Asked, auth: TokenExchange) -> _Held:
-        place = await self.places.of(asked.server, auth)
+        try:
+            place = await self.places.of(asked.server, auth)
+        except UpstreamUnreachable as problem:
+            told = f"{asked.server.name} was not called: {problem.message} Try again in a moment."
+            raise UpstreamUnreachable(told, reason=problem.reason) from problem
         method = auth_method(auth, place.auth_methods)
         if method is None:
             raise secret_unwanted(asked.server.name, place)

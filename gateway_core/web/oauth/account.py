@@ -18,6 +18,7 @@ from gateway_core.registry.client_policy import ClientPolicy
 from gateway_core.registry.members import Member
 from gateway_core.registry.upstream_auth import granularity_of
 from gateway_core.storage import keys
+from gateway_core.upstream.connections import Connection
 from gateway_core.web.oauth.accounts_shown import ENDED, ShownAccount, shown_account
 from gateway_core.web.oauth.clients_shown import document_host, life, shown, trust_in
 from gateway_core.web.oauth.desk import Desk, other_browser
@@ -59,6 +60,7 @@ class Account:
         member = visit.session.member
         policy, places = await self.desk.issuer.clients.policy(), await self.desk.reach.places(member)
         grants = [await self._grant(grant, policy) for grant in await self.desk.grants.of_member(member.id)]
+        connected = await Connected(self.table).of_member(member.id)
         found = [await self._key(key) for key in await api_keys.of_member(self.table, member.id) if self._lives(key)]
         return self.desk.pages.page(
             "account",
@@ -67,8 +69,8 @@ class Account:
             grants=grants,
             keys=found,
             done=DONE.get(parameter(visit.query, "ended") or "", ""),
-            accounts=await self._accounts(member, places),
-            **self._usable(member, places),
+            accounts=self._accounts(connected, places),
+            **self._usable(member, places, frozenset(one.server_id for one in connected)),
         )
 
     async def end(self, request: Request) -> Response:
@@ -109,11 +111,12 @@ class Account:
             raise _not_yours()
         await api_keys.revoke(self.table, item, now=self.clock(), by=member.email)
 
-    def _usable(self, member: Member, places: tuple[Place, ...]) -> dict[str, Any]:
+    def _usable(self, member: Member, places: tuple[Place, ...], connected: frozenset[str]) -> dict[str, Any]:
+        """What they can use; `connected` are ids of the servers at which they have an account of their own."""
         usable: list[dict[str, Any]] = []
         left = MAX_SERVERS
         for place in places[:MAX_WORKSPACES]:
-            usable.append(self._place(place, member, at_most=left))
+            usable.append(self._place(place, member, connected, at_most=left))
             left -= len(usable[-1]["servers"])
         return {
             "usable": usable,
@@ -122,24 +125,31 @@ class Account:
             "whom_to_ask": WHOM_TO_ASK,
         }
 
-    def _place(self, place: Place, member: Member, *, at_most: int) -> dict[str, Any]:
+    def _place(self, place: Place, member: Member, connected: frozenset[str], *, at_most: int) -> dict[str, Any]:
         workspace, listed = place.workspace, place.servers[:at_most]
         return {
             "name": workspace.name,
             # None for whoever runs the organisation, and so reaches it without belonging to it.
             "role": member.roles.workspaces.get(workspace.id),
             "servers": [
-                {"name": one.name, "url": self.desk.public_url + Endpoint(workspace.slug, one.slug).path}
+                {
+                    "name": one.name,
+                    "url": self.desk.public_url + Endpoint(workspace.slug, one.slug).path,
+                    # Of a server that is used with an account of theirs, which is not there yet.
+                    "connect": connect_path(workspace.slug, one.slug)
+                    if granularity_of(one.auth) == "user" and one.id not in connected
+                    else "",
+                }
                 for one in listed
             ],
             "unlisted": len(place.servers) - len(listed),
         }
 
-    async def _accounts(self, member: Member, places: tuple[Place, ...]) -> list[ShownAccount]:
+    def _accounts(self, connected: list[Connection], places: tuple[Place, ...]) -> list[ShownAccount]:
         """Their own accounts at servers. Of one that they reach, the page on which it is connected anew."""
         reached = {server.id: (server, place.workspace) for place in reversed(places) for server in place.servers}
         shown_here = []
-        for connection in await Connected(self.table).of_member(member.id):
+        for connection in connected:
             server, workspace = reached.get(connection.server_id, (None, None))
             connectable = server is not None and granularity_of(server.auth) == "user"
             path = connect_path(workspace.slug, server.slug) if connectable and workspace and server else ""

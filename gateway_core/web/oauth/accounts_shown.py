@@ -63,10 +63,16 @@ def shown_account(connection: Connection, server: Server | None, *, path: str, n
 def what_next(program: str) -> str:
     """What somebody does after they have connected an account, who came from `program` ("": not known)."""
     known = next((words for begins, words in DONE_WORDS if program.lower().startswith(begins)), None)
-    return known or f"Go back to {program or 'your app'} and ask for the same once more."
+    # Some go on by themselves, and how a program was told is not known here.
+    return known or (
+        f"Go back to {program or 'your app'} and continue there; if it does not go on by itself, ask for the same once "
+        "more."
+    )
 
 
 def _state(connection: Connection, shown: ShownState) -> str:
+    if shown in ("needs_consent", "broken") and connection.state == "ok":
+        return _ended(connection)
     if shown == "needs_consent":
         return f"Needs you again. {connection.why or ''}".rstrip()
     if shown == "broken":
@@ -78,3 +84,11 @@ def _state(connection: Connection, shown: ShownState) -> str:
         why = connection.why or "The server gives nothing to renew it with: connect it again then."
         return f"Works until {until}. {why}"
     return "Works. The gateway renews it." if connection.renewable else "Works."
+
+
+def _ended(connection: Connection) -> str:
+    """Of one whose token has ended, which no call has found out yet, or whose renewals fail at the moment."""
+    ended = f"Its token ended on {minute(connection.expires_at or 0)}"
+    if connection.renewable:
+        return f"{ended}; it could not be renewed: {connection.why}"
+    return f"Needs you again. {ended}; the server gave nothing to renew it with."

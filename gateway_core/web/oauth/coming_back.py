@@ -12,7 +12,7 @@ from gateway_core.errors import BadRequest, ConnectFailed, GatewayError, Refused
 from gateway_core.signin.sessions import Session
 from gateway_core.upstream.auth.sources import moved as set_otherwise
 from gateway_core.web.oauth.accounts_shown import shown_account, what_next
-from gateway_core.web.oauth.connecting import leads_on_to, whose
+from gateway_core.web.oauth.connecting import leads_on_to, where_ended, whose
 from gateway_core.web.oauth.consent import Consent
 from gateway_core.web.oauth.desk import Desk
 from gateway_core.web.oauth.forms import parameter
@@ -40,6 +40,7 @@ class ComingBack:
         visit = await self.desk.visit(request)
         session = visit.session
         if session is None:
+            await self.linking.callback.elsewhere(visit.query)
             raise ConnectFailed(
                 "Nobody is signed in in this browser any more, so nothing was connected. Start again from your app.",
                 reason="attempt_unknown",
@@ -58,8 +59,6 @@ class ComingBack:
         try:
             await callback.finish(returned, wanted.server, wanted.auth, member)
         except (ConnectFailed, Refused) as problem:
-            if waiting is None:
-                raise
             return self._not_connected(session, wanted, waiting, problem)
         if waiting is not None:
             return moved(await self.consent.resume(session, waiting.name))
@@ -84,19 +83,22 @@ class ComingBack:
             "connected",
             account=shown_account(connection, wanted.server, path="", now=self.desk.stamps.clock()),
             whose=whose(wanted),
+            end=where_ended(wanted),
             next=what_next(held["program"]),
         )
 
     def _not_connected(
-        self, session: Session, wanted: Connectable, waiting: Waiting, problem: GatewayError
+        self, session: Session, wanted: Connectable, waiting: Waiting | None, problem: GatewayError
     ) -> Response:
-        """Why nothing was connected, with the way on for a client that is allowed all the same: its calls will tell."""
+        """Why nothing was connected, with the way on: to try again, and for a client that waits and is allowed all the
+        same, whose calls will tell."""
+        here = connect_path(wanted.workspace.slug, wanted.server.slug)
         return self.desk.pages.page(
             "not_connected",
             status=400,
             form_to=leads_on_to(None, waiting),
             message=problem.message,
-            here=f"{connect_path(wanted.workspace.slug, wanted.server.slug)}?then={waiting.name}",
+            here=here if waiting is None else f"{here}?then={waiting.name}",
             server=wanted.server.name,
             waiting=waiting,
             csrf=session.csrf,

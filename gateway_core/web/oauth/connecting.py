@@ -150,7 +150,7 @@ class Connecting:
             host=urlsplit(wanted.server.url).netloc,
             organisation=wanted.organisation,
             whose=whose(wanted),
-            shared=wanted.holder.granularity != "user",
+            end=where_ended(wanted),
             account=None if connection is None else shown_account(connection, wanted.server, path=here, now=now),
             member=session.member,
             csrf=session.csrf,
@@ -228,6 +228,16 @@ def whose(wanted: Connectable) -> str:
             return f"Everyone in workspace {wanted.workspace.name}"
         case "organisation":
             return f"Everyone in {wanted.organisation}"
+
+
+def where_ended(wanted: Connectable) -> dict[str, Any]:
+    """Where the account is taken away, for `parts.ended`."""
+    return {
+        "shared": wanted.holder.granularity != "user",
+        "page": connect_path(wanted.workspace.slug, wanted.server.slug),
+        "server": wanted.server.slug,
+        "holder": wanted.workspace.slug if wanted.holder.granularity == "workspace" else wanted.holder.id,
+    }
 
 
 def _set(wanted: Connectable) -> dict[str, Any]:

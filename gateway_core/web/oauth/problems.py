@@ -69,7 +69,7 @@ _BY_CLASS: Final[tuple[tuple[type[GatewayError], _Words], ...]] = (
     (StoreUnavailable, _Words("The gateway cannot read its store", "Try again in a moment.")),
     (Conflict, _Words("Somebody changed this at the same time", "Load the page again and look what is there now.")),
     (SignInFailed, _Words("You are not signed in", "")),
-    (ConnectFailed, _Words("Nothing was connected", "")),
+    (ConnectFailed, _Words("Nothing was connected", "", account=True)),
     (NotAllowed, _Words("Somebody else has to do this", "")),
     (OAuthError, _Words("This request cannot be answered", "Start again from your app.")),
 )

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -29,17 +30,9 @@ class Pages:
     goes through the filter `same`, which only escapes."""
 
     def __init__(self) -> None:
-        self._env = Environment(
-            loader=FileSystemLoader(_HERE / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            finalize=finalize,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._env = _environment()
         self.style = (_HERE / "style.css").read_bytes()
         self.icon = (_HERE / "icon.svg").read_bytes()
-        self._env.filters["same"] = escape
         self._env.globals["style"] = f"/oauth/style.css?{hashlib.sha256(self.style).hexdigest()[:12]}"
 
     def page(self, template: str, *, status: int = 200, form_to: str | None = "", **facts: Any) -> Response:
@@ -55,6 +48,21 @@ class Pages:
         return Response(
             text.encode("utf-8", "replace"), status, _headers(form_to), media_type="text/html; charset=utf-8"
         )
+
+
+@cache
+def _environment() -> Environment:
+    """Compiles each template once in a process."""
+    made = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["same"] = escape
+    return made
 
 
 def _headers(form_to: str | None) -> dict[str, str]:

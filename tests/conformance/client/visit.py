@@ -5,6 +5,7 @@ Where it is told to connect an account, its person does so with the browser, and
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import re
@@ -34,6 +35,9 @@ UNTYPED: Final = "test_mrtr_no_result_type"
 """A tool whose result lacks `resultType`. What a modern server sends a modern client passes as it is, and this client
 takes such a result for none."""
 
+STREAM_S: Final = 1.0
+"""How long the SDK may take to open the stream of a session."""
+
 SAMPLES: Final[Json] = {
     "string": "word", "integer": 2, "number": 2, "boolean": True, "object": {}, "array": [], "null": None,
 }  # fmt: skip
@@ -60,6 +64,9 @@ class Visit:
         async with contextlib.AsyncExitStack() as stack:
             client = await self.patiently(lambda: stack.enter_async_context(self._client()))
             offered = client.server_capabilities
+            # The SDK opens the session's own stream beside, and says nothing when it is there: a question that its
+            # server asks on that one before is lost, with a gateway in between or without.
+            await asyncio.sleep(STREAM_S if self.era == "legacy" and "elicitation" in self.scenario.name else 0)
             if offered.tools is not None:
                 await self._use_tools(client)
             if offered.resources is not None:

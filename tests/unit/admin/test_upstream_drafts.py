@@ -106,7 +106,9 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Any], str, str]] = {
         "unknown field 'authorization_params' (there is: client_secret, token_endpoint_auth_method, scopes, ",
     ),
     "a field of nobody": (oauth(scope="read"), "auth.scope", "unknown field 'scope' (there is: "),
-    "a secret in the file": (oauth(client_id="us", client_secret="s3cret"), "auth.client_secret", "dictionary"),
+    "a secret in the file": (
+        oauth(client_id="us", client_secret="s3cret"), "auth.client_secret", "write {secret: NAME}, and set it with",
+    ),
     "nobody to exchange with": (
         exchange(issuer=None), "auth.issuer",
         "write issuer or token_endpoint: whom a server names by itself is told nobody's identity",

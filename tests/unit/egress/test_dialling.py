@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway_core.egress import Egress, Policy
+from gateway_core.egress import Egress, NotReached, Policy, read_networks
 from gateway_core.errors import UpstreamClosed, UpstreamTimedOut, UpstreamUnreachable
 from tests.certificates import Authority, self_signed
 from tests.evil import Evil, closed_port, deaf_port, evil_upstream
@@ -139,6 +139,50 @@ async def test_a_certificate_that_does_not_prove_the_name_ends_the_connection_be
         with pytest.raises(UpstreamUnreachable, match=GENERIC):
             await ask(egress, evil.url("good"))
         assert evil.seen == []
+
+
+async def test_the_cause_is_known_beside_the_one_message_for_every_cause(authority: Authority):
+    async def cause(egress: Egress, url: str) -> str:
+        with pytest.raises(NotReached, match=GENERIC) as problem:
+            await ask(egress, url, within=0.3)
+        assert problem.value.cause == ""
+        return problem.value.known
+
+    async def hanging(host: str, port: int) -> Sequence[str]:
+        await asyncio.Event().wait()
+        return []
+
+    async with opened(Policy(loopback=True), resolver=Names({}), ssl_context=authority.trusting()) as egress:
+        assert await cause(egress, "https://nobody.example/") == "its name is not known"
+        assert await cause(egress, f"http://127.0.0.1:{closed_port()}/") == "the connection is refused"
+        async with deaf_port() as port:
+            assert await cause(egress, f"https://127.0.0.1:{port}/") == "it did not answer in time"
+    async with opened(Policy(), resolver=hanging) as egress:
+        assert await cause(egress, "https://slow.example/") == "its name could not be looked up in time"
+    async with tls_upstream(authority.serving("other.example"), authority.trusting()) as (evil, egress):
+        assert (await cause(egress, evil.url("good"))).startswith(
+            "its TLS certificate is not trusted: Hostname mismatch"
+        )
+
+
+@pytest.mark.parametrize("networks", [(), ("10.0.0.0/8", "192.0.2.0/24")], ids=["shut", "opened"])
+async def test_of_an_internal_address_nobody_is_told_why_it_is_not_reached(
+    networks: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+):
+    async def refusing(*_: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", refusing)
+    names = Names({"inside.example": [["10.0.0.1"]], "public.example": [[PUBLIC_ADDRESS]]})
+    async with opened(Policy(networks=read_networks(networks)), resolver=names) as egress:
+        for url, cause in (
+            ("https://inside.example/", ""),
+            ("https://192.0.2.1/", ""),
+            ("https://public.example/", "the connection is refused"),
+        ):
+            with pytest.raises(NotReached, match=GENERIC) as problem:
+                await ask(egress, url)
+            assert problem.value.known == cause
 
 
 async def test_a_server_that_speaks_no_tls_is_unreachable(authority: Authority):

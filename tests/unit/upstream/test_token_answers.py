@@ -112,6 +112,9 @@ def test_words_are_repeated_on_one_line_shortened_and_never_with_a_secret_in_the
     told = read({"error": "invalid_grant", "error_description": "token rt-secret is spent"}, 400, sent={"rt-secret"})
     assert told == InvalidGrant("It says invalid_grant.")
     assert len(public_words("x" * 10_000, frozenset())) <= MAX_WORDS + 1
+    assert [public_words(said, frozenset()) for said in ("who are you?", "no!", "no. ", "no")] == [
+        "who are you?", "no!", "no.", "no.",
+    ]  # fmt: skip
     assert public_words("a\x1b[31m\x00b\u202ec", frozenset()) == "a [31m b c."
     for nothing in (None, 7, "", " \n", ["x"]):
         assert public_words(nothing, frozenset()) == ""
