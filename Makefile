@@ -27,13 +27,15 @@ dev:
 env:
 	@infra/bootstrap.sh requirements-dev.lock
 
+# Hundreds of processes are started, which would each compile everything where byte code is not kept. The slowest tests lie
+# side by side: whoever is done takes some over.
 test: lint
-	@.venv/bin/python -m pytest -n 4
+	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pytest -n 4 --dist worksteal
 
 test-oldest:
 	@oldest=$$(infra/bootstrap.sh --oldest) || { echo 'There is no Python 3.11 here: nothing to do.'; exit 0; }; \
 	PYTHON=$$oldest infra/bootstrap.sh requirements-dev.lock .venv-3.11 && \
-	.venv-3.11/bin/python -m pytest -n 4 -m "not tools" tests/unit tests/contracts tests/flows
+	env -u PYTHONDONTWRITEBYTECODE .venv-3.11/bin/python -m pytest -n 4 --dist worksteal -m "not tools" tests/unit tests/contracts tests/flows
 
 lint: env
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy
