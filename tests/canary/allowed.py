@@ -54,7 +54,10 @@ ALLOWED: Final[tuple[Allowed, ...]] = (
     Allowed("output", r"^gatehouse members (invite|link)$", "an invitation", "To pass on.", r"/oauth/join\?token="),
     Allowed("file", r"(^|/)(admin|demo|sealing)\.key$", "", "Key files: only their user can read them."),
     Allowed("file", r"(^|/)gatehouse/credentials\.json$", "", "Where the command line keeps its logins, for its user."),
-    Allowed("file", r"^kept/tokens\.json$", "(access|refresh) token", "Where clients of the SDKs keep what they got."),
+    Allowed(
+        "file", r"^kept/(tokens\.json$|mcp-oauth-)", "(access|refresh) token",
+        "Where clients of the SDKs keep what they got.",
+    ),
     Allowed(
         "file", r"(^|/)(\.codex|\.claude)/\.credentials\.json$|(^|/)\.mcp-(auth|inspector)/", "",
         "Where real clients keep what they signed in with.",
